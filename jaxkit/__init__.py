@@ -1,0 +1,56 @@
+"""jaxkit: answers to the questions on which users of JAX lose hours.
+
+Importing this package is cheap and imports no JAX: each public name is loaded on first use.
+
+Example:
+    >>> import jaxkit
+    >>> with jaxkit.watch() as log:
+    ...     pass
+    >>> log.report().ok
+    True
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jaxkit.compiles.watch import watch as watch
+    from jaxkit.errors import FindingsError as FindingsError
+    from jaxkit.errors import JaxkitError as JaxkitError
+    from jaxkit.report import Finding as Finding
+    from jaxkit.report import Report as Report
+    from jaxkit.report import SourceLine as SourceLine
+
+__version__ = "0.1.0.dev0"
+
+# The whole public surface: a name, and where it is when it is first asked for.
+_WHERE = {
+    "Finding": "jaxkit.report:Finding",
+    "FindingsError": "jaxkit.errors:FindingsError",
+    "JaxkitError": "jaxkit.errors:JaxkitError",
+    "MissingExtraError": "jaxkit.errors:MissingExtraError",
+    "NonFiniteError": "jaxkit.errors:NonFiniteError",
+    "RecompilationError": "jaxkit.errors:RecompilationError",
+    "Report": "jaxkit.report:Report",
+    "ReportPathError": "jaxkit.errors:ReportPathError",
+    "SourceLine": "jaxkit.report:SourceLine",
+    "UsageError": "jaxkit.errors:UsageError",
+    "watch": "jaxkit.compiles.watch:watch",
+}
+
+__all__ = ["__version__", *_WHERE]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module 'jaxkit' has no attribute {name!r}")
+    module, _, attribute = _WHERE[name].partition(":")
+    value = getattr(import_module(module), attribute)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_WHERE})
