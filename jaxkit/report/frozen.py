@@ -1,0 +1,123 @@
+"""JSON values that cannot change: what `Finding.data` and `Report.data` are made of.
+
+A report is handed around, compared, hashed, pickled and read back from a file, long after the
+program that it tells about went on. So it keeps a copy of its own that nobody can change: mappings
+become `FrozenMapping`, sequences become tuples.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
+
+__all__ = ["FrozenMapping", "freeze", "thaw"]
+
+# Far deeper than anything a person would read, far above what the interpreter's recursion allows.
+_DEEPEST = 64
+
+
+class FrozenMapping(Mapping[str, Any]):
+    """A mapping that compares equal to a dict of the same items, and can be hashed and pickled.
+
+    Example:
+        >>> FrozenMapping({"axis": 1}) == {"axis": 1}
+        True
+
+    Args:
+        items: Values that are frozen already; use `freeze` for those that are not.
+    """
+
+    __slots__ = ("_items",)
+
+    def __init__(self, items: Mapping[str, Any]) -> None:
+        self._items = dict(items)
+
+    def __getitem__(self, key: str) -> Any:
+        return self._items[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._items)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._items.items()))
+
+    def __repr__(self) -> str:
+        return repr(self._items)
+
+    def __reduce__(self) -> tuple[type[FrozenMapping], tuple[dict[str, Any]]]:
+        return FrozenMapping, (self._items,)
+
+
+def freeze(value: Any, *, name: str) -> Any:
+    """A copy of a JSON value that cannot change.
+
+    JSON has no NaN and no infinities: they become the strings "NaN", "Infinity" and "-Infinity".
+
+    Args:
+        value: Strings, numbers, booleans, None, and lists, tuples and mappings of them.
+        name: What messages call the value, such as `data`.
+
+    Returns:
+        The same with tuples for sequences and `FrozenMapping` for mappings.
+
+    Raises:
+        TypeError: Something in it is no JSON value; the message names the place.
+        ValueError: It is nested too deeply, or contains itself.
+    """
+    return _freeze(value, name, 0)
+
+
+def _freeze(value: Any, place: str, depth: int) -> Any:
+    if depth > _DEEPEST:
+        raise ValueError(f"{place} is nested more than {_DEEPEST} levels deep, or contains itself")
+    if value is None or isinstance(value, bool):
+        return value
+    # Subclasses (enumerations, NumPy's float64) lose what JSON would not keep.
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return _freeze_float(float(value))
+    if isinstance(value, Mapping):
+        return _freeze_mapping(cast("Mapping[Any, Any]", value), place, depth)
+    if isinstance(value, (list, tuple)):
+        items = cast("Sequence[Any]", value)
+        return tuple(_freeze(item, f"{place}[{i}]", depth + 1) for i, item in enumerate(items))
+    raise TypeError(
+        f"{place} must be a JSON value (str, int, float, bool, None, list, tuple or mapping), "
+        f"got {type(value).__module__}.{type(value).__qualname__}: "
+        f"convert it, or write it as a string"
+    )
+
+
+def _freeze_float(number: float) -> float | str:
+    if math.isfinite(number):
+        return number
+    return "NaN" if math.isnan(number) else "Infinity" if number > 0 else "-Infinity"
+
+
+def _freeze_mapping(mapping: Mapping[Any, Any], place: str, depth: int) -> FrozenMapping:
+    items: dict[str, Any] = {}
+    for key, value in mapping.items():
+        if not isinstance(key, str):
+            raise TypeError(
+                f"the keys of {place} must be str, got {key!r} of type {type(key).__name__}"
+            )
+        key = str.__str__(key)
+        items[key] = _freeze(value, f"{place}[{key!r}]", depth + 1)
+    return FrozenMapping(items)
+
+
+def thaw(value: Any) -> Any:
+    """The inverse of `freeze`: plain dicts and lists, as the json module takes them."""
+    if isinstance(value, Mapping):
+        mapping = cast("Mapping[str, Any]", value)
+        return {key: thaw(item) for key, item in mapping.items()}
+    if isinstance(value, tuple):
+        return [thaw(item) for item in cast("tuple[Any, ...]", value)]
+    return value

@@ -1,0 +1,182 @@
+"""A report on a terminal: wrapped to its width, coloured only where a terminal shows colour.
+
+Structure is shown by indentation alone, in plain ASCII: it survives pipes, log files and any
+encoding. A line that has to be wrapped goes on further to the right than it began, so that the next
+line of the same level stands out.
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TextIO
+
+from rich.box import Box
+from rich.console import Console, ConsoleOptions, Group, RenderableType
+from rich.segment import Segment
+from rich.table import Table as RichTable
+from rich.text import Text as RichText
+
+from jaxkit.report.blocks import Block, Table, Text, Tree
+from jaxkit.report.escape import escape
+
+if TYPE_CHECKING:
+    from jaxkit.report.finding import Finding
+    from jaxkit.report.report import Report
+
+__all__ = ["print_report", "render_text", "renderable", "terminal_width"]
+
+_NARROWEST = 80
+# Longer lines are hard to read, however wide the terminal is.
+_WIDEST = 120
+_INDENT = 2
+_HANG = 2
+
+_STYLES = {"plain": "", "heading": "bold", "dim": "dim", "good": "green", "bad": "red"}
+_SEVERITY_STYLES = {"error": "bold red", "warning": "bold yellow", "info": "bold cyan"}
+
+# Nothing but a line below the columns' names, which needs no more than ASCII.
+_RULED = Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
+
+
+def terminal_width() -> int:
+    """The columns to wrap at: the terminal's, from 80 to 120, and 80 when there is no terminal."""
+    columns = shutil.get_terminal_size(fallback=(_NARROWEST, 24)).columns
+    return min(max(columns, _NARROWEST), _WIDEST)
+
+
+def render_text(report: Report, *, width: int = _NARROWEST) -> str:
+    """A report as plain text, without colour.
+
+    Args:
+        report: The report.
+        width: Columns to wrap at.
+
+    Returns:
+        Lines, each with its line break, none with blanks at its end.
+    """
+    out = io.StringIO()
+    # Every setting is given, so that no environment variable and no notebook changes what is saved.
+    console = Console(
+        file=out,
+        width=width,
+        color_system=None,
+        force_terminal=False,
+        force_jupyter=False,
+        force_interactive=False,
+        legacy_windows=False,
+        no_color=True,
+    )
+    console.print(renderable(report))
+    return "".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines())
+
+
+def print_report(report: Report, file: TextIO) -> None:
+    """Writes a report to a stream: in colour if it is a terminal, plain if not.
+
+    Whatever cannot be said in the stream's encoding is written as an escape: printing never raises
+    for that.
+
+    Args:
+        report: The report.
+        file: The stream, such as `sys.stderr`.
+    """
+    terminal = Console(file=file, width=terminal_width())
+    with terminal.capture() as captured:
+        terminal.print(renderable(report))
+    encoding = file.encoding or "utf-8"
+    file.write(captured.get().encode(encoding, "backslashreplace").decode(encoding))
+    file.flush()
+
+
+def renderable(report: Report) -> Group:
+    """What rich draws for a report: its blocks, or its findings if it has none."""
+    if report.blocks:
+        return Group(*(_draw(block) for block in report.blocks))
+    return Group(*_draw_findings(report))
+
+
+def _draw(block: Block) -> RenderableType:
+    if isinstance(block, Text):
+        return _Line(_styled(block.text, block.style))
+    if isinstance(block, Tree):
+        return Group(*_draw_tree(block, 0))
+    return _draw_table(block)
+
+
+def _draw_tree(tree: Tree | str, level: int) -> Iterator[RenderableType]:
+    if isinstance(tree, str):
+        yield _Line(RichText(escape(tree)), level * _INDENT)
+        return
+    yield _Line(_styled(tree.label, tree.style), level * _INDENT)
+    for child in tree.children:
+        yield from _draw_tree(child, level + 1)
+
+
+def _draw_table(table: Table) -> RenderableType:
+    drawn = RichTable(box=_RULED, show_edge=False, pad_edge=False, title_justify="left")
+    if table.title is not None:
+        drawn.title = RichText(escape(table.title), style="bold")
+    for column, align in zip(table.columns, table.align, strict=True):
+        drawn.add_column(RichText(escape(column)), justify=align, overflow="fold")
+    for row in table.rows:
+        drawn.add_row(*(RichText(escape(str(cell))) for cell in row))
+    return drawn
+
+
+def _draw_findings(report: Report) -> Iterator[RenderableType]:
+    tool = escape(report.tool)
+    if not report.findings:
+        yield _Line(_styled(f"{tool}: nothing found", "good"))
+        return
+    yield _Line(_styled(f"{tool}: {_count(report.findings)}", "heading"))
+    for finding in report.findings:
+        yield from _draw_finding(finding)
+
+
+def _draw_finding(finding: Finding) -> Iterator[RenderableType]:
+    head = RichText()
+    head.append(finding.severity, style=_SEVERITY_STYLES[finding.severity])
+    head.append(f" {finding.kind}", style="bold")
+    if finding.where is not None:
+        head.append(f"  {escape(str(finding.where))}")
+    yield _Line(head, _INDENT)
+    yield _Line(RichText(escape(finding.message)), 2 * _INDENT)
+    if finding.fix is not None:
+        yield _Line(RichText(f"fix: {escape(finding.fix)}"), 2 * _INDENT)
+
+
+def _count(findings: Sequence[Finding]) -> str:
+    total = "1 finding" if len(findings) == 1 else f"{len(findings)} findings"
+    by_severity = [
+        f"{count} {severity}"
+        for severity in _SEVERITY_STYLES
+        if (count := sum(finding.severity == severity for finding in findings))
+    ]
+    return f"{total} ({', '.join(by_severity)})"
+
+
+def _styled(text: str, style: str) -> RichText:
+    return RichText(escape(text), style=_STYLES[style])
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A line that takes more than one on the terminal if it must, the further ones hanging."""
+
+    text: RichText
+    indent: int = 0
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
+        # However deep it is, half the width remains for what is said.
+        indent = min(self.indent, options.max_width // 2)
+        width = max(options.max_width - indent - _HANG, 1)
+        whole = self.text.cell_len <= options.max_width - indent
+        lines = [self.text.copy()] if whole else self.text.wrap(console, width, overflow="fold")
+        for i, line in enumerate(lines):
+            line.rstrip()
+            yield Segment(" " * (indent + (_HANG if i else 0)))
+            yield from line.render(console)
+            yield Segment.line()

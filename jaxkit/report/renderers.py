@@ -1,0 +1,127 @@
+"""Which renderer draws a report for which file name.
+
+A renderer is a function from a Report to text or bytes, in a file of its own, loaded when it is
+first used. Ours stand in the table below; installed packages add theirs through the entry-point
+group `jaxkit.renderers`, where the entry's name is the suffix (`.md`) and its value
+`package.module:function`. They add, they cannot replace.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from os import PathLike
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from jaxkit.errors import PluginError, ReportPathError
+
+if TYPE_CHECKING:
+    from jaxkit.report.report import Report
+
+__all__ = ["GROUP", "Renderer", "find_suffix", "render", "suffixes"]
+
+GROUP = "jaxkit.renderers"
+
+Renderer: TypeAlias = "Callable[[Report], str | bytes]"
+
+_BUILT_IN = {
+    ".json": "jaxkit.report.render_json:render_json",
+    ".txt": "jaxkit.report.render_text:render_text",
+}
+
+
+def suffixes() -> tuple[str, ...]:
+    """The endings of file names that have a renderer.
+
+    Example:
+        >>> ".json" in suffixes()
+        True
+
+    Returns:
+        The suffixes, with their dot, sorted.
+    """
+    return tuple(sorted({*_BUILT_IN, *_plugins()}))
+
+
+def find_suffix(path: str | PathLike[str], *, also: Iterable[str] = ()) -> str:
+    """The suffix that chooses a path's renderer: the longest that its name ends with.
+
+    Example:
+        >>> find_suffix("runs/out.json")
+        '.json'
+
+    Args:
+        path: A file name.
+        also: Suffixes that the caller takes care of.
+
+    Returns:
+        The suffix, in lower case.
+
+    Raises:
+        ReportPathError: There is none; the message names those there are.
+    """
+    known = sorted({*suffixes(), *also})
+    name = os.path.split(path)[1].lower()
+    matching = [suffix for suffix in known if name.endswith(suffix) and name != suffix]
+    if not matching:
+        raise ReportPathError(
+            os.fspath(path),
+            f"its name must end in one of {', '.join(known)}, which choose the form",
+        )
+    return max(matching, key=len)
+
+
+def render(report: Report, suffix: str = ".txt") -> str | bytes:
+    r"""Draws a report.
+
+    Example:
+        >>> from jaxkit.report import Report
+        >>> render(Report("compiles"))
+        'compiles: nothing found\n'
+
+    Args:
+        report: The report.
+        suffix: The form, as one of `suffixes()`.
+
+    Returns:
+        Text, or bytes for a form that is not text.
+
+    Raises:
+        ValueError: An unknown suffix.
+        PluginError: The suffix belongs to a plug-in that cannot be loaded, or that returned
+            something else.
+    """
+    plugins = _plugins()
+    if suffix in _BUILT_IN:
+        module, _, name = _BUILT_IN[suffix].partition(":")
+        return getattr(import_module(module), name)(report)
+    if suffix in plugins:
+        return _render_with_plugin(plugins[suffix], report)
+    raise ValueError(f"suffix must be one of {', '.join(suffixes())}, got suffix={suffix!r}")
+
+
+def _plugins() -> dict[str, EntryPoint]:
+    if os.environ.get("JAXKIT_NO_PLUGINS", "0") not in ("", "0"):
+        return {}
+    return {
+        entry.name.lower(): entry
+        for entry in entry_points(group=GROUP)
+        if entry.name.startswith(".") and entry.name.lower() not in _BUILT_IN
+    }
+
+
+def _render_with_plugin(entry: EntryPoint, report: Report) -> str | bytes:
+    label = f"{GROUP}: {entry.name} = {entry.value}"
+    try:
+        renderer: Any = entry.load()
+    except Exception as error:
+        reason = f"cannot be loaded: {type(error).__name__}: {error}"
+        raise PluginError(label, reason) from error
+    if not callable(renderer):
+        raise PluginError(label, f"must be a function, got {type(renderer).__name__}")
+    drawn: Any = renderer(report)
+    if not isinstance(drawn, (str, bytes)):
+        raise PluginError(label, f"must return str or bytes, got {type(drawn).__name__}")
+    return drawn
