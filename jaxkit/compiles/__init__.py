@@ -1,0 +1,1 @@
+"""What was compiled, why, and what it cost."""

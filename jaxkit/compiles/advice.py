@@ -1,0 +1,208 @@
+"""What to change so that it does not happen again, checked by replay where replay can tell.
+
+Never imports JAX. Advice that JAX's own guides give and that does not hold (a fresh
+`functools.partial` in place of a lambda, for one) is not given here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from jaxkit.compiles.groups import FunctionStats, Group
+from jaxkit.compiles.replay import Leaves, as_one, pad_axes, power_of_two
+from jaxkit.compiles.wording import counted, listed, names, seconds
+
+# Above this many sizes, or this ratio of largest to smallest, one size for all wastes too much.
+_ONE_SIZE_COUNT = 8
+_ONE_SIZE_RATIO = 16
+
+
+def fix(group: Group, stats: FunctionStats, shapes: Sequence[Leaves]) -> str | None:
+    """The fix for a group, or None where there is nothing to mend or nothing is known."""
+    if group.kind == "unknown" or not group.avoidable:
+        return None
+    return _FIXES[group.kind](group, stats, shapes)
+
+
+def _left(before: int, after: int, group: Group) -> str:
+    """The outcome of a replay: programs left and seconds spared."""
+    if after >= before:
+        return ""
+    spared = group.seconds * min((before - after) / max(group.recompiles, 1), 1.0)
+    return (
+        f": {counted(after, 'compilation')} instead of {before}, {seconds(spared)} saved (replayed)"
+    )
+
+
+def _shape(group: Group, stats: FunctionStats, shapes: Sequence[Leaves]) -> str:
+    axes = {path.path: set(path.axes) for path in group.paths.values() if path.axes}
+    sizes = {size for path in group.paths.values() for s in path.axes.values() for size in s}
+    if not axes or any(path.ranks for path in group.paths.values()):
+        return f"give {names(group)} the same shape at every call, or jit one function a shape"
+    which = listed({f"axis {axis}" for s in axes.values() for axis in s})
+    largest, smallest = max(sizes), max(min(sizes), 1)
+    one = len(sizes) <= _ONE_SIZE_COUNT and largest / smallest <= _ONE_SIZE_RATIO
+    replay = pad_axes(shapes, axes, (lambda _: largest) if one else power_of_two)
+    to = f"to {largest}" if one else "to the next power of two"
+    drop = " (or drop the short one)" if len(sizes) == 2 else ""
+    return (
+        f"pad {which} of {names(group)} {to}{drop}, and leave the padding out of the result "
+        f"with a mask{_left(replay.before, replay.after, group)}"
+    )
+
+
+def _dtype(group: Group, stats: FunctionStats, shapes: Sequence[Leaves]) -> str:
+    path = next(iter(group.paths.values()))
+    if "key<" in path.before + path.after:
+        return f"make {names(group)} in one way, jax.random.key, everywhere"
+    dtype = (path.before if not path.before.endswith("weak") else path.after).partition("[")[0]
+    replay = as_one(shapes, set(group.paths))
+    return (
+        f"give {names(group)} one dtype ({dtype}) where it is made"
+        f"{_left(replay.before, replay.after, group)}"
+    )
+
+
+def _weak(group: Group, stats: FunctionStats, shapes: Sequence[Leaves]) -> str:
+    path = next(iter(group.paths.values()))
+    short = path.after.removesuffix(" weak").partition("[")[0]
+    letters = {"f": "float", "i": "int", "u": "uint", "c": "complex"}
+    long = letters.get(short[:1], "") + short[1:] if short[1:].isdigit() else short
+    replay = as_one(shapes, set(group.paths))
+    return (
+        f"give {names(group)} a dtype where it is first made, as jnp.{long}(...)"
+        f"{_left(replay.before, replay.after, group)}"
+    )
+
+
+def _structure(group: Group, stats: FunctionStats, shapes: Sequence[Leaves]) -> str:
+    texts = {t for path in group.paths.values() for t in path.values}
+    if "None" in texts:
+        return f"always pass an array as {names(group)} (zeros where there is nothing), or call two functions"
+    if "absent" in texts:
+        return f"always pass the same entries: {names(group)} too, filled where it has no value"
+    return f"always build {names(group)} as the same type of container"
+
+
+def _metadata(group: Group, stats: FunctionStats, shapes: Sequence[Leaves]) -> str:
+    replay = as_one(shapes, set(group.paths))
+    return (
+        f"hold {names(group)} as an array (jnp.asarray) so that it is an input, or keep it constant"
+        f"{_left(replay.before, replay.after, group)}"
+    )
+
+
+def _static_value(group: Group, stats: FunctionStats, shapes: Sequence[Leaves]) -> str:
+    replay = as_one(shapes, set(group.paths))
+    left = _left(replay.before, replay.after, group)
+    if stats.traced is not None:
+        return f"run the loop inside one jit with {names(group)} as an argument, as lax.fori_loop allows{left}"
+    return (
+        f"make {names(group)} an ordinary argument (not static) and decide by its value with "
+        f"jnp.where or lax.cond{left}"
+    )
+
+
+def _static_identity(group: Group, stats: FunctionStats, shapes: Sequence[Leaves]) -> str:
+    if any("nan" in path.values for path in group.paths.values()):
+        return f"NaN equals nothing, itself included: pass None or a flag as {names(group)}"
+    return (
+        f"make {names(group)} once, outside the loop, and pass that object each time; or give its "
+        "class __eq__ and __hash__ by value"
+    )
+
+
+def _call(group: Group, stats: FunctionStats, shapes: Sequence[Leaves]) -> str:
+    return f"pass {names(group)} in the same way at every call: {stats.name} is keyed on it"
+
+
+def _where(stats: FunctionStats) -> str:
+    return f"{stats.name} ({_base(stats.file)}:{stats.line})"
+
+
+def _base(file: str) -> str:
+    return file.replace("\\", "/").rsplit("/", 1)[-1]
+
+
+def _redefined(group: Group, stats: FunctionStats, shapes: Sequence[Leaves]) -> str:
+    how = group.details.most_common(1)[0][0] if group.details else "function"
+    if how == "method":
+        return f"jit {stats.name} once (jax.jit of a bound method is a new function each time) and keep the result"
+    if how in ("lambda", "partial", "object"):
+        return f"make the {how} and its jax.jit once, outside the loop, and call that"
+    return (
+        f"define and jit {_where(stats)} once, outside the function that is called again and again"
+    )
+
+
+def _closure(group: Group, stats: FunctionStats, shapes: Sequence[Leaves]) -> str:
+    return f"pass {names(group)} as an argument of {stats.name}, and jit that once"
+
+
+def _rewrap(group: Group, stats: FunctionStats, shapes: Sequence[Leaves]) -> str:
+    name = group.details.most_common(1)[0][0] if group.details else "transform"
+    return f"make jax.jit(jax.{name}({stats.name}, ...)) once, and call that"
+
+
+def _control(group: Group, stats: FunctionStats, shapes: Sequence[Leaves]) -> str:
+    site = group.sites.most_common(1)[0][0][2] if group.sites else ""
+    function = site.rpartition(".")[2]
+    put = (
+        f"put @jax.jit on {function}"
+        if function and not function.startswith("<")
+        else f"call {stats.name} inside a jitted function"
+    )
+    return f"{put}, or define the body once at module level"
+
+
+def _placement(group: Group, stats: FunctionStats, shapes: Sequence[Leaves]) -> str:
+    path = next(iter(group.paths.values()), None)
+    if path is not None and "uncommitted" in (path.before, path.after):
+        return f"jax.device_put {names(group)} before the first call, as for the later ones"
+    return f"give {names(group)} one sharding before the first call, and keep it (out_shardings=)"
+
+
+def _aot(group: Group, stats: FunctionStats, shapes: Sequence[Leaves]) -> str:
+    return (
+        f"lower {stats.name} for what the call passes: jax.ShapeDtypeStruct(shape, dtype, "
+        f"sharding=...) for {names(group) or 'its arguments'}"
+    )
+
+
+def _config(group: Group, stats: FunctionStats, shapes: Sequence[Leaves]) -> str:
+    name = group.details.most_common(1)[0][0] if group.details else "it"
+    return f"set {name} once, before the first call and in every thread, or around all calls of {stats.name}"
+
+
+def _options(group: Group, stats: FunctionStats, shapes: Sequence[Leaves]) -> str:
+    return f"keep one jitted {stats.name} with one set of options, and call that everywhere"
+
+
+def _eager(group: Group, stats: FunctionStats, shapes: Sequence[Leaves]) -> str:
+    return "do it in NumPy, or pad to one shape and put it inside one jit"
+
+
+def _cleared(group: Group, stats: FunctionStats, shapes: Sequence[Leaves]) -> str:
+    return f"clear caches only where {stats.name} is not needed again; if nothing clears them, compile fewer variants"
+
+
+_FIXES = {
+    "shape-change": _shape,
+    "dtype-change": _dtype,
+    "weak-type": _weak,
+    "pytree-structure": _structure,
+    "static-metadata": _metadata,
+    "static-arg-value": _static_value,
+    "static-arg-identity": _static_identity,
+    "call-signature": _call,
+    "function-redefined": _redefined,
+    "closure-constant": _closure,
+    "transform-rewrap": _rewrap,
+    "control-flow-closure": _control,
+    "sharding-or-device": _placement,
+    "aot-mismatch": _aot,
+    "config-context": _config,
+    "jit-options": _options,
+    "eager-op-shapes": _eager,
+    "cache-cleared": _cleared,
+}

@@ -1,0 +1,224 @@
+"""Events added up by function and by cause, in bounded memory. Never imports JAX.
+
+A group is all recompilations of one function (name, file, line) with one leading cause. Which of
+them could have been avoided is decided here, by rules that are stated beside their thresholds.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter, OrderedDict
+
+from jaxkit.compiles.diff import split_type
+from jaxkit.compiles.event import Cause, CompileEvent, Leaf
+
+# An eager operation that saw a few shapes is how models are initialised; one whose same axis
+# keeps changing is a loop over ragged data. Shapes that differ in several ways need more proof.
+EAGER_ONE_AXIS = 5
+EAGER_MANY_AXES = 8
+# A flag or a mode makes as many programs as it has values; a few are by design.
+DISCRETE_VALUES = 4
+_DISCRETE_TYPES = frozenset({"bool", "str", "NoneType", "bytes"})
+_NUMBERS = frozenset({"int", "float", "complex"})
+_MAX_VALUES = 1_000
+_MAX_PATHS = 50
+
+FunctionKey = tuple[str, str, int]
+
+
+@dataclasses.dataclass
+class Path:
+    """What one path of a group went through."""
+
+    path: str
+    before: str
+    after: str
+    axes: dict[int, set[int]] = dataclasses.field(default_factory=dict)
+    values: dict[str, None] = dataclasses.field(default_factory=dict)
+    types: set[str] = dataclasses.field(default_factory=set)
+    ranks: bool = False
+
+    def add(self, cause: Cause) -> None:
+        self.after = cause.after or ""
+        for text in (cause.before, cause.after):
+            if text is not None and len(self.values) < _MAX_VALUES:
+                self.values.setdefault(text)
+        if "type" in cause.detail:
+            self.types.update(str(cause.detail["type"]).split(", "))
+        if "rank" in cause.detail:
+            self.ranks = True
+        before, after = split_type(cause.before or "")[1], split_type(cause.after or "")[1]
+        if len(before) == len(after):
+            for axis, pair in enumerate(zip(before, after, strict=True)):
+                if pair[0] != pair[1] and all(size.isdigit() for size in pair):
+                    sizes = self.axes.setdefault(axis, set())
+                    if len(sizes) < _MAX_VALUES:
+                        sizes.update(int(size) for size in pair)
+
+
+@dataclasses.dataclass
+class Group:
+    """The recompilations of one function with one leading cause."""
+
+    function: FunctionKey
+    kind: str
+    recompiles: int = 0
+    by_design: int = 0
+    seconds: float = 0.0
+    paths: dict[str, Path] = dataclasses.field(default_factory=dict)
+    details: Counter[str] = dataclasses.field(default_factory=Counter)
+    first: Cause | None = None
+    last: Cause | None = None
+    sites: Counter[tuple[str, int, str]] = dataclasses.field(default_factory=Counter)
+    others: Counter[str] = dataclasses.field(default_factory=Counter)
+    example: CompileEvent | None = None
+    sizes: list[tuple[int, ...]] = dataclasses.field(default_factory=list)
+
+    def add(self, event: CompileEvent) -> None:
+        """Adds a recompilation whose leading cause is this group's."""
+        self.recompiles += 1
+        self.seconds += event.total_seconds
+        self.example = event
+        if event.call_site is not None:
+            place = event.call_site
+            self.sites[place.file, place.line, place.function] += 1
+        if self.kind == "sharding-or-device" and _other_device_only(event):
+            self.by_design += 1
+        for cause in event.causes:
+            if cause.kind != self.kind:
+                self.others[cause.kind] += 1
+                continue
+            self.first = self.first or cause
+            self.last = cause
+            for name in ("name", "how", "transform", "body", "change"):
+                if name in cause.detail:
+                    self.details[str(cause.detail[name])] += 1
+            if cause.path is not None and (
+                cause.path in self.paths or len(self.paths) < _MAX_PATHS
+            ):
+                entry = self.paths.setdefault(
+                    cause.path, Path(cause.path, cause.before or "", cause.after or "")
+                )
+                entry.add(cause)
+
+    @property
+    def avoidable(self) -> int:
+        """How many of the recompilations a change of the program would have spared."""
+        if self.kind == "unknown":
+            return 0
+        if self.kind == "eager-op-shapes":
+            return self.recompiles if self.recompiles + 1 >= self.eager_threshold else 0
+        if self.kind in ("static-arg-value", "static-metadata", "closure-constant"):
+            if self.discrete and len(self._distinct()) < DISCRETE_VALUES:
+                return 0
+        return self.recompiles - self.by_design
+
+    @property
+    def eager_threshold(self) -> int:
+        """From how many programs on an eager operation counts as a loop over shapes."""
+        steady = all(not p.ranks and len(p.axes) <= 1 for p in self.paths.values())
+        return EAGER_ONE_AXIS if steady else EAGER_MANY_AXES
+
+    @property
+    def discrete(self) -> bool:
+        """Whether the values that changed are flags, modes or functions and not numbers."""
+        types = {kind for path in self.paths.values() for kind in path.types}
+        return bool(types) and not any(_numeric(kind) for kind in types)
+
+    def _distinct(self) -> set[str]:
+        return {value for path in self.paths.values() for value in path.values}
+
+
+def _numeric(kind: str) -> bool:
+    if kind in _DISCRETE_TYPES:
+        return False
+    array = ("Array", "ndarray", "numpy.", "float", "int", "list", "tuple", "dict")
+    return kind in _NUMBERS or any(word in kind for word in array)
+
+
+def _other_device_only(event: CompileEvent) -> bool:
+    """The same program for another single device: how work is spread by hand, no accident."""
+    causes = [cause for cause in event.causes if cause.kind == "sharding-or-device"]
+    for cause in causes:
+        texts = (cause.before or "", cause.after or "")
+        if not all(text.startswith("committed to ") for text in texts):
+            return False
+        places = [text.removeprefix("committed to ") for text in texts]
+        if any(place.startswith("P(") or "," in place or ":" not in place for place in places):
+            return False
+    return bool(causes)
+
+
+@dataclasses.dataclass
+class FunctionStats:
+    """All events of one function."""
+
+    name: str
+    file: str
+    line: int
+    qualname: str = ""
+    via: str = "jit"
+    traced: str | None = None
+    compiles: int = 0
+    recompiles: int = 0
+    traces: int = 0
+    failed: int = 0
+    cache_hits: int = 0
+    seconds: float = 0.0
+    sites: Counter[tuple[str, int, str]] = dataclasses.field(default_factory=Counter)
+    sizes: Counter[str] = dataclasses.field(default_factory=Counter)
+
+    def add(self, event: CompileEvent) -> None:
+        self.qualname = event.function.qualname or self.qualname
+        self.via = event.via
+        self.traced = event.function.traced or self.traced
+        self.compiles += event.compiled
+        self.recompiles += event.recompile
+        self.traces += "trace" in event.stages
+        self.failed += event.outcome == "failed"
+        self.cache_hits += event.persistent_cache == "hit"
+        self.seconds += event.total_seconds
+        if event.call_site is not None:
+            place = event.call_site
+            self.sites[place.file, place.line, place.function] += 1
+
+
+class Groups:
+    """The sums of a log, kept up as events come."""
+
+    def __init__(self) -> None:
+        self.functions: OrderedDict[FunctionKey, FunctionStats] = OrderedDict()
+        self.groups: OrderedDict[tuple[FunctionKey, str], Group] = OrderedDict()
+        self.events = 0
+        self.seconds = 0.0
+        self.shapes: dict[FunctionKey, list[tuple[Leaf, ...]]] = {}
+
+    def add(self, event: CompileEvent) -> None:
+        """Adds an event whose causes are known."""
+        self.events += 1
+        self.seconds += event.total_seconds
+        function = event.function
+        key = (function.name, function.file, function.line)
+        stats = self.functions.get(key)
+        if stats is None:
+            stats = self.functions[key] = FunctionStats(*key)
+        stats.add(event)
+        if event.compiled:
+            seen = self.shapes.setdefault(key, [])
+            if len(seen) < 256 and event.via != "eager":
+                seen.append(event.signature.leaves)
+        if event.compiled and event.recompile:
+            group = self.groups.get((key, event.kind))
+            if group is None:
+                group = self.groups[key, event.kind] = Group(key, event.kind)
+            group.add(event)
+
+    @property
+    def avoidable_seconds(self) -> float:
+        return sum(
+            group.seconds * group.avoidable / group.recompiles for group in self.groups.values()
+        )
+
+    @property
+    def compiles(self) -> int:
+        return sum(stats.compiles for stats in self.functions.values())

@@ -1,0 +1,181 @@
+"""The log of one `watch`: events explained against its own history, in bounded memory."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import threading
+import time
+from collections import Counter, OrderedDict, deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from jaxkit.compiles.cause import explain
+from jaxkit.compiles.event import CompileEvent
+from jaxkit.compiles.groups import Groups
+
+if TYPE_CHECKING:
+    from jaxkit.report import Report
+
+_MAX_EVENTS = 10_000
+_MAX_LEAVES = 1_000_000
+_MAX_HISTORY = 64
+_KEEP_OLDEST = 4
+_MAX_HISTORY_TOTAL = 20_000
+
+
+class CompileLog:
+    """What was compiled while a `watch` was open.
+
+    The log keeps the last 10,000 events (fewer when their signatures are large); what is older
+    is folded into the sums that `report` is made of, so that a run of any length fits.
+
+    Example:
+      >>> import jax, jax.numpy as jnp, numpy as np, jaxkit
+      >>> double = jax.jit(lambda x: 2 * x)
+      >>> with jaxkit.watch() as log:
+      ...     for n in (3, 4):
+      ...         _ = double(np.ones(n, np.float32))
+      >>> [event.kind for event in log.events]
+      ['first', 'shape-change']
+      >>> log.recompiles[0].causes[0].path
+      'x'
+    """
+
+    def __init__(
+        self,
+        *,
+        jsonl: str | os.PathLike[str] | None = None,
+        on_compile: Callable[[CompileEvent], None] | None = None,
+    ) -> None:
+        self._lock = threading.RLock()
+        self._kept: deque[CompileEvent] = deque()
+        self._kept_leaves = 0
+        self._history: OrderedDict[Any, list[CompileEvent]] = OrderedDict()
+        self._history_total = 0
+        self._index = 0
+        self._notes: Counter[str] = Counter()
+        self._on_compile = on_compile
+        self._started = time.perf_counter()
+        self._start = time.time()
+        self._wall: float | None = None
+        self._stream: Any = None
+        self.groups = Groups()
+        self.path = os.path.abspath(os.fspath(jsonl)) if jsonl is not None else None
+        if self.path is not None:
+            self._stream = open(self.path, "w", encoding="utf-8")  # noqa: SIM115  closed in close()
+
+    @property
+    def events(self) -> list[CompileEvent]:
+        """The events kept, oldest first: traces alone and failed ones included."""
+        with self._lock:
+            return list(self._kept)
+
+    @property
+    def recompiles(self) -> list[CompileEvent]:
+        """The events that compiled a function which had been compiled before."""
+        return [event for event in self.events if event.recompile and event.compiled]
+
+    @property
+    def dropped(self) -> int:
+        """How many old events were folded into the sums and are no longer in `events`."""
+        with self._lock:
+            return self.groups.events - len(self._kept)
+
+    @property
+    def wall_seconds(self) -> float:
+        """Seconds since the log was opened, or between its opening and closing."""
+        return self._wall if self._wall is not None else time.perf_counter() - self._started
+
+    @property
+    def notes(self) -> dict[str, int]:
+        """Counts of what went by unread or unusual, by name; empty when all was well."""
+        return dict(self._notes)
+
+    def record(self, event: CompileEvent) -> None:
+        """Takes an event: gives it its index and causes, writes it, adds it up."""
+        with self._lock:
+            event = self._explained(event)
+            self._index += 1
+            self.groups.add(event)
+            self._keep(event)
+            self._write(event.to_dict() if self._stream is not None else None)
+        if self._on_compile is not None:
+            try:
+                self._on_compile(event)
+            except Exception:  # noqa: BLE001  the callback's fault, not the user's program's
+                self.note("callback_errors")
+
+    def note(self, name: str, count: int = 1) -> None:
+        """Counts something that the report should say."""
+        with self._lock:
+            self._notes[name] += count
+
+    def report(self) -> Report:
+        """What was compiled, why, what it cost and how to stop it, as a `jaxkit.report.Report`."""
+        from jaxkit.compiles.summary import report_of
+
+        with self._lock:
+            return report_of(self.groups, wall_seconds=self.wall_seconds, notes=self.notes)
+
+    def header(self, **fields: Any) -> None:
+        """Writes a line about the run itself into the recording."""
+        with self._lock:
+            self._write({"schema": "jaxkit.run/1", **fields})
+
+    def close(self) -> None:
+        """Stops the clock and closes the file. The log stays readable."""
+        with self._lock:
+            if self._wall is None:
+                self._wall = time.perf_counter() - self._started
+            stream, self._stream = self._stream, None
+        if stream is not None:
+            try:
+                stream.close()
+            except OSError:
+                self.note("write_errors")
+
+    def _explained(self, event: CompileEvent) -> CompileEvent:
+        function = event.function
+        key = (function.name, function.file, function.line)
+        if event.via != "eager" or function.traced is not None:
+            key = (*key, function.code)
+        history = self._history.get(key, [])
+        causes = explain(event, history)
+        recompile = event.compiled and causes[0].kind != "first"
+        event = dataclasses.replace(event, index=self._index, causes=causes, recompile=recompile)
+        if event.compiled:
+            self._remember(key, history, event)
+        return event
+
+    def _remember(self, key: Any, history: list[CompileEvent], event: CompileEvent) -> None:
+        history.append(event)
+        self._history_total += 1
+        if len(history) > _MAX_HISTORY:  # the oldest few are the likeliest to be met again
+            del history[_KEEP_OLDEST]
+            self._history_total -= 1
+        self._history[key] = history
+        self._history.move_to_end(key)
+        if self._history_total > _MAX_HISTORY_TOTAL:
+            for old in list(self._history.values())[: len(self._history) // 2]:
+                self._history_total -= len(old[_KEEP_OLDEST:])
+                del old[_KEEP_OLDEST:]
+
+    def _keep(self, event: CompileEvent) -> None:
+        self._kept.append(event)
+        self._kept_leaves += len(event.signature.leaves)
+        while len(self._kept) > _MAX_EVENTS or self._kept_leaves > _MAX_LEAVES:
+            if len(self._kept) == 1:
+                break
+            old = self._kept.popleft()
+            self._kept_leaves -= len(old.signature.leaves)
+
+    def _write(self, data: dict[str, Any] | None) -> None:
+        if self._stream is None or data is None:
+            return
+        try:
+            self._stream.write(json.dumps(data, ensure_ascii=True, default=str) + "\n")
+            self._stream.flush()
+        except (OSError, ValueError):
+            self._notes["write_errors"] += 1

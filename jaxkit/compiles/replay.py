@@ -1,0 +1,72 @@
+"""Replaying recorded signatures under a proposed fix, to say what would have been left.
+
+Replay proves numbers of compilations, not values: padding changes a mean, which is why a padding
+fix is never given without its mask. Never imports JAX.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+from jaxkit.compiles.diff import split_type
+from jaxkit.compiles.event import Leaf
+
+Leaves = tuple[Leaf, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Replay:
+    """What a fix leaves: programs compiled, of how many before, and the share that is padding."""
+
+    before: int
+    after: int
+    padding: float
+
+
+def power_of_two(size: int) -> int:
+    """The smallest power of two that is not below `size`."""
+    return 1 << max(size - 1, 0).bit_length()
+
+
+def pad_axes(
+    shapes: Sequence[Leaves], axes: dict[str, set[int]], bucket: Callable[[int], int]
+) -> Replay:
+    """How many programs are left when the given axes are padded to a bucket.
+
+    Args:
+      shapes: the signatures that were compiled.
+      axes: the axes to pad, by path.
+      bucket: the padded size for a size.
+    """
+    programs: set[Leaves] = set()
+    real = padded = 0
+    for leaves in shapes:
+        changed: list[Leaf] = []
+        for leaf in leaves:
+            if leaf.path not in axes or leaf.kind != "array":
+                changed.append(leaf)
+                continue
+            dtype, sizes = split_type(leaf.type)
+            new = [
+                str(bucket(int(size))) if axis in axes[leaf.path] and size.isdigit() else size
+                for axis, size in enumerate(sizes)
+            ]
+            real += _volume(sizes)
+            padded += _volume(new)
+            changed.append(dataclasses.replace(leaf, type=f"{dtype}[{','.join(new)}]"))
+        programs.add(tuple(changed))
+    return Replay(len(shapes), len(programs), 1 - real / padded if padded else 0.0)
+
+
+def _volume(sizes: Sequence[str]) -> int:
+    total = 1
+    for size in sizes:
+        total *= int(size) if size.isdigit() else 1
+    return total
+
+
+def as_one(shapes: Sequence[Leaves], paths: set[str]) -> Replay:
+    """How many programs are left when the entries at `paths` no longer tell them apart."""
+    programs = {tuple(leaf for leaf in leaves if leaf.path not in paths) for leaves in shapes}
+    return Replay(len(shapes), len(programs), 0.0)

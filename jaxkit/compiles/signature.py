@@ -1,0 +1,273 @@
+"""From live arguments to a `Signature`: paths, types, placements and statics, never values.
+
+The walk is our own and not `jax.tree_util.tree_flatten_with_path` alone, because a cache key
+also holds what that does not show: container types, static fields, who was passed by keyword.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import jax
+
+from jaxkit._jax.call import Anchor, Call
+from jaxkit._jax.read_jit import operand_names
+from jaxkit._jax.values import array_facts, is_array
+from jaxkit.compiles.event import Leaf, Signature
+from jaxkit.compiles.identity import attributes, describe, short, type_name
+
+_MAX_LEAVES = 20_000
+_EMPTY = inspect.Parameter.empty
+_leaves: dict[Leaf, Leaf] = {}
+
+
+def intern(leaf: Leaf) -> Leaf:
+    """One object for equal leaves, so that many signatures of one model cost little memory."""
+    if len(_leaves) > 200_000:
+        _leaves.clear()
+    return _leaves.setdefault(leaf, leaf)
+
+
+class _Walk:
+    """One walk over the arguments of one call."""
+
+    def __init__(self, rule: str) -> None:
+        self.filter = rule == "filter"
+        self.leaves: list[Leaf] = []
+        self.nodes: list[tuple[str, str]] = []
+        self.complete = True
+
+    def add(self, value: Any, path: str) -> None:
+        """Adds a value and what is in it."""
+        kind = type(value)
+        if value is None:
+            self.leaves.append(intern(Leaf(path, "none")))
+        elif kind is dict:
+            self.nodes.append((path, "dict"))
+            for key in _sorted_keys(value):
+                self.add(value[key], f"{path}[{short(key)}]")
+        elif kind is list or kind is tuple:
+            self.nodes.append((path, kind.__name__))
+            for index, item in enumerate(value):
+                self.add(item, f"{path}[{index}]")
+        elif is_array(value):
+            self.array(value, path)
+        elif isinstance(value, (bool, int, float, complex)):
+            if self.filter:
+                self.static(value, path)
+            else:
+                self.array(value, path)
+        elif len(self.leaves) < _MAX_LEAVES:
+            self.node(value, path, kind)
+        else:
+            self.complete = False
+
+    def array(self, value: Any, path: str) -> None:
+        try:
+            facts = array_facts(value)
+        except Exception:  # noqa: BLE001  a deleted or foreign array
+            facts = None
+        if facts is None:
+            self.complete = False
+            return
+        self.leaves.append(
+            intern(
+                Leaf(path, facts.kind, facts.type, facts.weak_type, facts.sharding, facts.committed)
+            )
+        )
+
+    def static(self, value: Any, path: str) -> None:
+        self.leaves.append(intern(Leaf(path, "static", static=describe(value))))
+
+    def node(self, value: Any, path: str, kind: type) -> None:
+        """A registered container of another type, or a leaf."""
+        pairs, treedef = jax.tree_util.tree_flatten_with_path(
+            value, is_leaf=lambda item: item is not value
+        )
+        if len(pairs) == 1 and pairs[0][1] is value:
+            facts = None if self.filter else array_facts(value)
+            if facts is not None:
+                self.array(value, path)
+            else:
+                self.static(value, path)
+            return
+        self.nodes.append((path, type_name(kind)))
+        children = [item for _, item in pairs]
+        names = [self._child(key, item, value) for key, item in pairs]
+        for name, item in zip(names, children, strict=True):
+            self.add(item, f"{path}{name}")
+        self._metadata(value, path, treedef, names, children)
+
+    def _child(self, key: tuple[Any, ...], item: Any, parent: Any) -> str:
+        """The expression for a child: its key, or the attribute that holds it."""
+        if not key:
+            return ""
+        entry = key[0]
+        if isinstance(entry, jax.tree_util.GetAttrKey):
+            return f".{entry.name}"
+        if isinstance(entry, jax.tree_util.SequenceKey):
+            return f"[{entry.idx}]"
+        if isinstance(entry, jax.tree_util.DictKey):
+            name = entry.key
+            if (
+                isinstance(name, str)
+                and not isinstance(parent, Mapping)
+                and name in attributes(parent)
+            ):
+                return f".{name}"
+            return f"[{short(name)}]"
+        for name, held in attributes(parent).items():
+            if held is item and item is not None:
+                return f".{name}"
+        return str(entry)[:60]
+
+    def _metadata(
+        self, value: Any, path: str, treedef: Any, names: list[str], children: list[Any]
+    ) -> None:
+        """The static fields of a container, each as a static leaf."""
+        if isinstance(value, (tuple, dict, list)):
+            if isinstance(value, dict):  # an OrderedDict's order is part of the structure
+                self.nodes[-1] = (path, f"{self.nodes[-1][1]} {', '.join(names)}"[:500])
+            return
+        stored = attributes(value)
+        taken = set(names)
+        held = {id(child) for child in children}
+        statics = {
+            name: item
+            for name, item in stored.items()
+            if f".{name}" not in taken and not name.startswith("__") and id(item) not in held
+        }
+        if any(is_array(item) for item in statics.values()):
+            statics = {n: v for n, v in statics.items() if not is_array(v)}
+        if statics:
+            for name, item in statics.items():
+                if not name.startswith("_"):
+                    self.static(item, f"{path}.{name}")
+            return
+        data = treedef.node_data()
+        aux = data[1] if data is not None else None
+        if aux is not None and aux != () and not isinstance(value, tuple):
+            self.static(aux, f"{path}.<metadata>")
+
+
+def _sorted_keys(value: dict[Any, Any]) -> Iterable[Any]:
+    try:
+        return sorted(value)
+    except TypeError:  # JAX refuses those itself
+        return list(value)
+
+
+def bind(
+    signature: inspect.Signature | None, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> tuple[list[str], dict[str, str], list[tuple[str, Any]]]:
+    """Names for the arguments in the function's own words.
+
+    Returns:
+      names of the positional arguments, names of the keyword arguments by keyword, and the
+      parameters that were omitted with their defaults.
+    """
+    if signature is None:
+        return [f"args[{i}]" for i in range(len(args))], {k: str(k) for k in kwargs}, []
+    positional: list[str] = []
+    rest = keywords = None
+    defaults: dict[str, Any] = {}
+    named: set[str] = set()
+    for name, parameter in signature.parameters.items():
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            rest = name
+        elif parameter.kind is parameter.VAR_KEYWORD:
+            keywords = name
+        else:
+            named.add(name)
+            if parameter.kind is not parameter.KEYWORD_ONLY:
+                positional.append(name)
+            if parameter.default is not _EMPTY:
+                defaults[name] = parameter.default
+    names = positional[: len(args)]
+    for index in range(len(names), len(args)):
+        extra = index - len(positional)
+        names.append(f"*{rest}[{extra}]" if rest else f"args[{index}]")
+    words = {key: key if key in named else f"**{keywords or 'kwargs'}[{key!r}]" for key in kwargs}
+    given = {*names, *kwargs}
+    omitted = [(name, default) for name, default in defaults.items() if name not in given]
+    return names, words, omitted
+
+
+def build(call: Call, anchor: Anchor) -> Signature:
+    """The `Signature` of a call."""
+    walk = _Walk(call.leaf_rule)
+    passing: list[tuple[str, str]] = []
+    signature = call.signature
+    if signature is None and call.fun is not None and not call.eager:
+        try:
+            signature = inspect.signature(call.fun)
+        except (TypeError, ValueError):
+            signature = None
+    names, words, omitted = bind(signature, call.args, call.kwargs)
+    statics = {names[i] for i in _positions(call.static_argnums, len(names))}
+    statics |= {words[k] for k in call.static_argnames if k in words}
+    statics |= {name for name in names if name in call.static_argnames}
+    for name, value in zip(names, call.args, strict=True):
+        passing.append(_place(walk, name, value, name in statics, "positional"))
+    for key, value in call.kwargs.items():
+        name = words[key]
+        passing.append(_place(walk, name, value, name in statics, "keyword"))
+    passing.extend(
+        (name, "omitted, None" if value is None else "omitted") for name, value in omitted
+    )
+    for name, value in call.statics.items():
+        passing.append(_place(walk, name, value, True, "positional"))
+    for name, value in call.extra:
+        passing.append(_place(walk, name, value, False, "positional"))
+    leaves = walk.leaves
+    if anchor.operands is not None:
+        leaves = _operands(anchor, leaves)
+    return Signature(tuple(leaves), tuple(walk.nodes), tuple(passing), walk.complete)
+
+
+def _positions(numbers: Iterable[int], count: int) -> list[int]:
+    return [n % count if n < 0 else n for n in numbers if -count <= n < count]
+
+
+def _place(walk: _Walk, name: str, value: Any, static: bool, how: str) -> tuple[str, str]:
+    if static:
+        walk.static(value, name)
+        return name, f"static {how}"
+    walk.add(value, name)
+    return name, how
+
+
+def _operands(anchor: Anchor, leaves: list[Leaf]) -> list[Leaf]:
+    """The leaves with the types of the operands that the program is really compiled for.
+
+    Under vmap the arguments are tracers without the batch axis; the operands have it. A backward
+    program has operands of its own, which the jaxpr may have names for.
+    """
+    operands = anchor.operands or ()
+    dynamic = [leaf for leaf in leaves if leaf.kind in ("array", "python")]
+    if dynamic and len(operands) >= len(dynamic) and "transpose" not in anchor.role:
+        names = [leaf.path for leaf in dynamic]
+        operands = operands[len(operands) - len(dynamic) :]
+    else:
+        names = operand_names(anchor.debug, len(operands)) or [
+            f"operand[{i}]" for i in range(len(operands))
+        ]
+    found = [leaf for leaf in leaves if leaf.kind not in ("array", "python")]
+    for name, operand in zip(names, operands, strict=True):
+        facts = array_facts(operand)
+        if facts is not None:
+            found.append(
+                intern(
+                    Leaf(
+                        name,
+                        facts.kind,
+                        facts.type,
+                        facts.weak_type,
+                        facts.sharding,
+                        facts.committed,
+                    )
+                )
+            )
+    return found

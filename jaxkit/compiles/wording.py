@@ -1,0 +1,209 @@
+"""A group of recompilations in one sentence. Never imports JAX."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from jaxkit.compiles.groups import Group, Path
+
+
+def listed(items: Iterable[str], limit: int = 4) -> str:
+    """``a, b and c``, cut after `limit` items."""
+    found = list(items)
+    if len(found) > limit:
+        return f"{', '.join(found[: limit - 1])} and {len(found) - limit + 1} more"
+    if len(found) < 2:
+        return "".join(found)
+    return f"{', '.join(found[:-1])} and {found[-1]}"
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 compilation``, ``2 compilations``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def seconds(value: float) -> str:
+    """``3.2 s``, ``45 ms``, ``2 min 5 s``."""
+    if value < 0.0995:
+        return f"{value * 1000:.0f} ms"
+    if value < 100:
+        return f"{value:.1f} s"
+    minutes, rest = divmod(round(value), 60)
+    return f"{minutes} min {rest} s"
+
+
+def sentence(group: Group) -> str:
+    """What happened, with the path and what it was before and after."""
+    text = _SENTENCES.get(group.kind, _other)(group)
+    others = [f"{kind} ({count})" for kind, count in group.others.most_common(3)]
+    return f"{text}; at the same time {listed(others)}" if others else text
+
+
+def sizes_text(sizes: Iterable[int]) -> str:
+    """``2 sizes (32 and 4)``, ``23 values, 17 to 64``."""
+    found = sorted(sizes)
+    if len(found) <= 6:
+        return f"{len(found)} sizes ({', '.join(map(str, reversed(found)))})"
+    return f"{len(found)} sizes, {found[0]} to {found[-1]}"
+
+
+def names(group: Group) -> str:
+    return listed(group.paths)
+
+
+def _shape(group: Group) -> str:
+    paths = list(group.paths.values())
+    return f"{names(group)} changed shape: {_shape_change(paths)}"
+
+
+def _shape_change(paths: Sequence[Path]) -> str:
+    axes = {axis: set[int]() for path in paths for axis in path.axes}
+    for path in paths:
+        for axis, sizes in path.axes.items():
+            axes[axis] |= sizes
+    if axes and not any(path.ranks for path in paths):
+        return ", ".join(f"axis {axis} took {sizes_text(s)}" for axis, s in sorted(axes.items()))
+    return f"{paths[0].before} -> {paths[0].after}" if paths else "another shape"
+
+
+def _values(path: Path, limit: int = 5) -> str:
+    values = list(path.values)
+    if len(values) > limit:
+        return f"{len(values)} values, {values[0]}, {values[1]}, ... {values[-1]}"
+    return ", then ".join(values)
+
+
+def _each(group: Group, verb: str) -> str:
+    return listed(f"{path.path} {verb} {_values(path)}" for path in group.paths.values())
+
+
+def _dtype(group: Group) -> str:
+    return f"dtype changed: {_each(group, 'was')}"
+
+
+def _weak(group: Group) -> str:
+    parts = [
+        f"{p.path} was {_weakness(p.before)}, then {_weakness(p.after)}"
+        for p in group.paths.values()
+    ]
+    return listed(parts)
+
+
+def _weakness(text: str) -> str:
+    plain = text.removesuffix(" weak")
+    return f"weakly typed {plain} (a Python number)" if text.endswith(" weak") else plain
+
+
+def _structure(group: Group) -> str:
+    return f"the pytree changed: {_each(group, 'was')}"
+
+
+def _metadata(group: Group) -> str:
+    return f"{_each(group, 'took')}; it is static, part of the program and not of its input"
+
+
+def _static_value(group: Group) -> str:
+    return f"static argument {_each(group, 'took')}"
+
+
+def _static_identity(group: Group) -> str:
+    return (
+        f"static argument {names(group)} says the same each time but compares unequal: "
+        f"{next(iter(group.paths.values())).after if group.paths else 'a new object'}"
+    )
+
+
+def _call(group: Group) -> str:
+    return f"{listed(f'{p.path} came {p.before}, then {p.after}' for p in group.paths.values())}"
+
+
+def _redefined(group: Group) -> str:
+    how = group.details.most_common(1)[0][0] if group.details else "function"
+    what = {
+        "lambda": "a new lambda",
+        "partial": "a new functools.partial",
+        "method": "a new bound method",
+        "object": "a new callable object",
+        "decorator": "a newly decorated function",
+    }.get(how, "a new function object")
+    return f"jit was given {what} of the same source each time"
+
+
+def _closure(group: Group) -> str:
+    return f"a new function for each value of captured {_each(group, 'was')}"
+
+
+def _rewrap(group: Group) -> str:
+    name = group.details.most_common(1)[0][0] if group.details else "transform"
+    return f"jax.{name}(...) was made anew or left outside jit, so that each call is a new function"
+
+
+def _control(group: Group) -> str:
+    body = group.details.most_common(1)[0][0] if group.details else "its body"
+    return f"called outside jit with a new {body} each time"
+
+
+def _placement(group: Group) -> str:
+    if group.by_design == group.recompiles:
+        return f"{names(group)} came on another device: one program a device, by design"
+    parts = [f"{p.path} was {p.before}, then {p.after}" for p in group.paths.values()]
+    return f"the same program for another placement: {listed(parts, 3)}"
+
+
+def _aot(group: Group) -> str:
+    parts = [f"{p.path or 'it'}: {p.before}, called with {p.after}" for p in group.paths.values()]
+    return f"compiled ahead of time for something else than the call: {listed(parts, 3)}"
+
+
+def _config(group: Group) -> str:
+    name = group.details.most_common(1)[0][0] if group.details else "a config value"
+    last = group.last
+    change = f" ({last.before} -> {last.after})" if last is not None else ""
+    return f"{name} differs{change}, which is part of JAX's cache key"
+
+
+def _options(group: Group) -> str:
+    name = group.details.most_common(1)[0][0] if group.details else "options"
+    last = group.last
+    change = f" ({last.before} -> {last.after})" if last is not None else ""
+    return f"the same function jitted with other options: {name}{change}"
+
+
+def _eager(group: Group) -> str:
+    axes = {a for p in group.paths.values() for a in p.axes}
+    shapes = {value for path in group.paths.values() for value in path.values}
+    many = counted(max(len(shapes), group.recompiles + 1), "shape")
+    return f"ran op by op on {many}" + (f", axis {axes.pop()} changing" if len(axes) == 1 else "")
+
+
+def _cleared(group: Group) -> str:
+    return (
+        "an equal call had been compiled before, and JAX had dropped it "
+        "(jax.clear_caches, clear_cache, or a full cache)"
+    )
+
+
+def _other(group: Group) -> str:
+    return "compiled again for a reason that could not be read"
+
+
+_SENTENCES = {
+    "shape-change": _shape,
+    "dtype-change": _dtype,
+    "weak-type": _weak,
+    "pytree-structure": _structure,
+    "static-metadata": _metadata,
+    "static-arg-value": _static_value,
+    "static-arg-identity": _static_identity,
+    "call-signature": _call,
+    "function-redefined": _redefined,
+    "closure-constant": _closure,
+    "transform-rewrap": _rewrap,
+    "control-flow-closure": _control,
+    "sharding-or-device": _placement,
+    "aot-mismatch": _aot,
+    "config-context": _config,
+    "jit-options": _options,
+    "eager-op-shapes": _eager,
+    "cache-cleared": _cleared,
+}
