@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, get_args
 
 from jaxkit.report.check import check_one_of
 
@@ -105,4 +105,4 @@ class Table:
             check_one_of("align", entry, get_args(Align))
 
 
-Block: TypeAlias = Text | Table | Tree
+Block = Text | Table | Tree

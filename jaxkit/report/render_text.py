@@ -159,7 +159,10 @@ def _count(findings: Sequence[Finding]) -> str:
 
 
 def _styled(text: str, style: str) -> RichText:
-    return RichText(escape(text), style=_STYLES[style])
+    # As a span: the style that a rich Text has of its own is lost where its lines are drawn.
+    drawn = RichText(escape(text))
+    drawn.stylize(_STYLES[style])
+    return drawn
 
 
 @dataclass(frozen=True)

@@ -11,20 +11,21 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
 from os import PathLike
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from jaxkit.errors import PluginError, ReportPathError
 
 if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
     from jaxkit.report.report import Report
 
 __all__ = ["GROUP", "Renderer", "find_suffix", "render", "suffixes"]
 
 GROUP = "jaxkit.renderers"
 
-Renderer: TypeAlias = "Callable[[Report], str | bytes]"
+Renderer = Callable[["Report"], str | bytes]
 
 _BUILT_IN = {
     ".json": "jaxkit.report.render_json:render_json",
@@ -95,16 +96,22 @@ def render(report: Report, suffix: str = ".txt") -> str | bytes:
     """
     plugins = _plugins()
     if suffix in _BUILT_IN:
-        module, _, name = _BUILT_IN[suffix].partition(":")
-        return getattr(import_module(module), name)(report)
+        return _load(_BUILT_IN[suffix])(report)
     if suffix in plugins:
         return _render_with_plugin(plugins[suffix], report)
     raise ValueError(f"suffix must be one of {', '.join(suffixes())}, got suffix={suffix!r}")
 
 
+def _load(where: str) -> Renderer:
+    module, _, name = where.partition(":")
+    return getattr(import_module(module), name)
+
+
 def _plugins() -> dict[str, EntryPoint]:
     if os.environ.get("JAXKIT_NO_PLUGINS", "0") not in ("", "0"):
         return {}
+    from importlib.metadata import entry_points  # slow to import, and not always needed
+
     return {
         entry.name.lower(): entry
         for entry in entry_points(group=GROUP)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
@@ -63,6 +62,8 @@ class Report:
         if not self.tool:
             raise ValueError(f"tool must be the name of an analysis, got tool={self.tool!r}")
         versions = installed_versions() if self.versions is None else self.versions
+        check_type("versions", versions, Mapping)
+        check_type("data", self.data, Mapping)
         check_each("versions", versions.values(), (str,))
         object.__setattr__(self, "findings", tuple(self.findings))
         object.__setattr__(self, "blocks", tuple(self.blocks))
@@ -158,6 +159,8 @@ class Report:
         return renderable(self)
 
     def _repr_html_(self) -> str:
+        import html
+
         return f"<pre>{html.escape(str(self))}</pre>"
 
     def _at_least(self, severity: Severity) -> list[Finding]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import stat
 from collections.abc import Generator, Iterable
 from os import PathLike
@@ -106,7 +105,7 @@ def _open_beside(target: str) -> tuple[str, int]:
     """A new file in the same folder (so that replacing is one step), with usual permissions."""
     folder, _ = os.path.split(target)
     # Short and not made of the target's name, which may be as long as the file system allows.
-    temporary = os.path.join(folder, f".jaxkit-{secrets.token_hex(6)}.tmp")
+    temporary = os.path.join(folder, f".jaxkit-{os.urandom(6).hex()}.tmp")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
     return temporary, os.open(temporary, flags, 0o666)
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import platform
-from importlib import metadata
+import sys
 
 from jaxkit import __version__
 
@@ -20,7 +19,9 @@ def installed_versions() -> dict[str, str]:
     Returns:
         A version for each name.
     """
-    versions = {"jaxkit": __version__, "python": platform.python_version()}
+    from importlib import metadata  # slow to import, and not always needed
+
+    versions = {"jaxkit": __version__, "python": sys.version.split()[0]}
     for name in ("jax", "jaxlib"):
         try:
             versions[name] = metadata.version(name)

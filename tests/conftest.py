@@ -1,0 +1,45 @@
+"""Set-up of the whole suite."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import settings
+
+# JAX reads this once, when it is imported. It must not be inherited: programs that tests run in a
+# process of their own see the devices that a user's program would see.
+os.environ["JAX_NUM_CPU_DEVICES"] = "4"
+import jax
+
+del os.environ["JAX_NUM_CPU_DEVICES"]
+
+# Our own annotations are checked in a pass of its own, JAXKIT_BEARTYPE=1 python -m pytest
+# tests/report: beartype refuses wrong types before our messages about them can be tested.
+BEARTYPE = os.environ.get("JAXKIT_BEARTYPE") == "1"
+if BEARTYPE:
+    from beartype.claw import beartype_package
+
+    beartype_package("jaxkit.report")
+
+# The same examples in each run, so that a red suite is red for everybody, at any speed.
+settings.register_profile("jaxkit", deadline=None, derandomize=True)
+settings.load_profile("jaxkit")
+
+
+@pytest.fixture
+def strict_promotion() -> Iterator[None]:
+    """JAX refuses to mix dtypes and ranks silently: for tests of our own numerical code.
+
+    Not for tests that watch compilations: both are part of what JAX caches by.
+    """
+    with jax.numpy_dtype_promotion("strict"), jax.numpy_rank_promotion("raise"):
+        yield
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if BEARTYPE:
+        # beartype looks at a random item of each list, also where Hypothesis is watching.
+        config.addinivalue_line("filterwarnings", "ignore:Do not use the `random` module")
+        wrong = [item for item in items if item.get_closest_marker("wrong_types")]
+        items[:] = [item for item in items if item not in wrong]
+        config.hook.pytest_deselected(items=wrong)
