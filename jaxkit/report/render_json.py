@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from jaxkit.report.report import Report
+from jaxkit.report.report import Report
 
 __all__ = ["render_json"]
 

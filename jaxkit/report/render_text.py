@@ -11,7 +11,7 @@ import io
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TextIO
+from typing import IO
 
 from rich.box import Box
 from rich.console import Console, ConsoleOptions, Group, RenderableType
@@ -21,10 +21,8 @@ from rich.text import Text as RichText
 
 from jaxkit.report.blocks import Block, Table, Text, Tree
 from jaxkit.report.escape import escape
-
-if TYPE_CHECKING:
-    from jaxkit.report.finding import Finding
-    from jaxkit.report.report import Report
+from jaxkit.report.finding import Finding
+from jaxkit.report.report import Report
 
 __all__ = ["print_report", "render_text", "renderable", "terminal_width"]
 
@@ -73,7 +71,7 @@ def render_text(report: Report, *, width: int = _NARROWEST) -> str:
     return "".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines())
 
 
-def print_report(report: Report, file: TextIO) -> None:
+def print_report(report: Report, file: IO[str]) -> None:
     """Writes a report to a stream: in colour if it is a terminal, plain if not.
 
     Whatever cannot be said in the stream's encoding is written as an escape: printing never raises

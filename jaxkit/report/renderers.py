@@ -12,20 +12,16 @@ import os
 from collections.abc import Callable, Iterable
 from importlib import import_module
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jaxkit.errors import PluginError, ReportPathError
-
-if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
-
-    from jaxkit.report.report import Report
+from jaxkit.report.report import Report
 
 __all__ = ["GROUP", "Renderer", "find_suffix", "render", "suffixes"]
 
 GROUP = "jaxkit.renderers"
 
-Renderer = Callable[["Report"], str | bytes]
+Renderer = Callable[[Report], str | bytes]
 
 _BUILT_IN = {
     ".json": "jaxkit.report.render_json:render_json",
@@ -107,7 +103,8 @@ def _load(where: str) -> Renderer:
     return getattr(import_module(module), name)
 
 
-def _plugins() -> dict[str, EntryPoint]:
+def _plugins() -> dict[str, Any]:
+    """The entry point of each suffix."""
     if os.environ.get("JAXKIT_NO_PLUGINS", "0") not in ("", "0"):
         return {}
     from importlib.metadata import entry_points  # slow to import, and not always needed
@@ -119,7 +116,7 @@ def _plugins() -> dict[str, EntryPoint]:
     }
 
 
-def _render_with_plugin(entry: EntryPoint, report: Report) -> str | bytes:
+def _render_with_plugin(entry: Any, report: Report) -> str | bytes:
     label = f"{GROUP}: {entry.name} = {entry.value}"
     try:
         renderer: Any = entry.load()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from jaxkit.errors import FindingsError
 from jaxkit.report.blocks import Block, Table, Text, Tree
@@ -14,9 +14,6 @@ from jaxkit.report.escape import escape
 from jaxkit.report.finding import SEVERITIES, Finding, Severity, rank
 from jaxkit.report.frozen import FrozenMapping, freeze, thaw
 from jaxkit.report.versions import installed_versions
-
-if TYPE_CHECKING:
-    from rich.console import Group
 
 __all__ = ["SCHEMA", "Report"]
 
@@ -153,7 +150,7 @@ class Report:
 
         return render_text(self, width=terminal_width())
 
-    def __rich__(self) -> Group:
+    def __rich__(self) -> Any:
         from jaxkit.report.render_text import renderable
 
         return renderable(self)

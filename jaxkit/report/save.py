@@ -7,13 +7,10 @@ import os
 import stat
 from collections.abc import Generator, Iterable
 from os import PathLike
-from typing import TYPE_CHECKING
 
 from jaxkit.errors import ReportPathError
 from jaxkit.report.renderers import find_suffix, render
-
-if TYPE_CHECKING:
-    from jaxkit.report.report import Report
+from jaxkit.report.report import Report
 
 __all__ = ["check_writable", "save", "write_atomically"]
 

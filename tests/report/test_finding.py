@@ -74,8 +74,8 @@ def test_a_source_line_refuses(
             {"data": {"shapes": [(1, 2), {3}]}},
             TypeError,
             (
-                "data['shapes'][1] must be a JSON value (str, int, float, bool, None, list, tuple or "
-                "mapping), got builtins.set: convert it, or write it as a string"
+                "data['shapes'][1] must be a JSON value (str, int, float, bool, None, list, tuple "
+                "or mapping), got builtins.set: convert it, or write it as a string"
             ),
         ),
         (

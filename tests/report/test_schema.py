@@ -91,7 +91,10 @@ def test_properties_of_later_versions_are_ignored() -> None:
         (
             ("findings", 0, "kind"),
             "Bad",
-            "findings[0] is refused: kind must be kebab-case such as 'shape-change', got kind='Bad'",
+            (
+                "findings[0] is refused: kind must be kebab-case such as 'shape-change', "
+                "got kind='Bad'"
+            ),
         ),
         (
             ("findings", 0, "severity"),
