@@ -12,13 +12,20 @@ Example:
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # as typing's, whose import costs more than all of this package's does
 if TYPE_CHECKING:
+    from typing import Any
+
     from jaxkit.compiles.watch import watch as watch
     from jaxkit.errors import FindingsError as FindingsError
     from jaxkit.errors import JaxkitError as JaxkitError
+    from jaxkit.errors import MissingExtraError as MissingExtraError
+    from jaxkit.errors import NonFiniteError as NonFiniteError
+    from jaxkit.errors import PluginError as PluginError
+    from jaxkit.errors import RecompilationError as RecompilationError
+    from jaxkit.errors import ReportFormatError as ReportFormatError
+    from jaxkit.errors import ReportPathError as ReportPathError
+    from jaxkit.errors import UsageError as UsageError
     from jaxkit.report import Finding as Finding
     from jaxkit.report import Report as Report
     from jaxkit.report import SourceLine as SourceLine
@@ -48,6 +55,8 @@ __all__ = ["__version__", *_WHERE]
 def __getattr__(name: str) -> Any:
     if name not in _WHERE:
         raise AttributeError(f"module 'jaxkit' has no attribute {name!r}")
+    from importlib import import_module
+
     module, _, attribute = _WHERE[name].partition(":")
     value = getattr(import_module(module), attribute)
     globals()[name] = value

@@ -40,6 +40,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if BEARTYPE:
         # beartype looks at a random item of each list, also where Hypothesis is watching.
         config.addinivalue_line("filterwarnings", "ignore:Do not use the `random` module")
-        wrong = [item for item in items if item.get_closest_marker("wrong_types")]
-        items[:] = [item for item in items if item not in wrong]
-        config.hook.pytest_deselected(items=wrong)
+        left_out = [item for item in items if item.get_closest_marker("not_under_beartype")]
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)

@@ -14,7 +14,7 @@ def test_blocks_keep_tuples() -> None:
     assert hash(table) == hash(Table(("f", "n"), (("step", 5), ("eval", 0.5)), None, table.align))
 
 
-@pytest.mark.wrong_types
+@pytest.mark.not_under_beartype
 @pytest.mark.parametrize(
     ("make", "arguments", "message"),
     [

@@ -17,7 +17,7 @@ def test_a_source_line_reads_as_editors_take_it() -> None:
     assert str(SourceLine("<string>", 0)) == "<string>"
 
 
-@pytest.mark.wrong_types
+@pytest.mark.not_under_beartype
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
@@ -42,7 +42,7 @@ def test_a_source_line_refuses(
     assert str(caught.value) == message
 
 
-@pytest.mark.wrong_types
+@pytest.mark.not_under_beartype
 @pytest.mark.parametrize(
     ("changed", "error", "message"),
     [

@@ -141,6 +141,7 @@ def test_str_takes_the_terminals_width_within_reason(
     assert width - 7 <= longest <= width
 
 
+@pytest.mark.not_under_beartype  # which takes no StringIO for a text stream
 def test_colour_only_for_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
     class Terminal(io.StringIO):
         encoding = "utf-8"
@@ -161,6 +162,7 @@ def test_colour_only_for_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "\x1b" not in render_text(SUMMARY)
 
 
+@pytest.mark.not_under_beartype  # which takes no StringIO for a text stream
 def test_any_encoding_will_do() -> None:
     raw = io.BytesIO()
     stream = io.TextIOWrapper(raw, encoding="ascii", errors="strict")

@@ -61,7 +61,7 @@ def test_exceptions_survive_pickling() -> None:
     assert (str(again), again.report) == ("compiled again", error.report)
 
 
-@pytest.mark.wrong_types
+@pytest.mark.not_under_beartype
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
@@ -91,7 +91,7 @@ def test_a_report_refuses(arguments: dict[str, Any], error: type[Exception], mes
     assert str(caught.value) == message
 
 
-@pytest.mark.wrong_types
+@pytest.mark.not_under_beartype
 def test_an_unknown_severity_is_refused() -> None:
     with pytest.raises(ValueError) as caught:
         Report("compiles").raise_if_found("fatal")  # type: ignore[arg-type]

@@ -61,7 +61,7 @@ def test_properties_of_later_versions_are_ignored() -> None:
     JUDGE.validate(document)
 
 
-@pytest.mark.wrong_types
+@pytest.mark.not_under_beartype
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [

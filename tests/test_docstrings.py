@@ -1,0 +1,21 @@
+"""The examples in the docstrings are true."""
+
+import doctest
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import jaxkit
+
+ROOT = Path(jaxkit.__file__).parent
+WITH_EXAMPLES = sorted(path for path in ROOT.rglob("*.py") if ">>>" in path.read_text("utf-8"))
+
+
+@pytest.mark.parametrize("path", WITH_EXAMPLES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_examples(path: Path) -> None:
+    parts = path.relative_to(ROOT.parent).with_suffix("").parts
+    module = import_module(".".join(part for part in parts if part != "__init__"))
+    failed, attempted = doctest.testmod(module, optionflags=doctest.ELLIPSIS)
+    assert attempted
+    assert not failed
