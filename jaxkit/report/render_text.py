@@ -11,7 +11,7 @@ import io
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import IO
+from typing import TextIO
 
 from rich.box import Box
 from rich.console import Console, ConsoleOptions, Group, RenderableType
@@ -71,7 +71,7 @@ def render_text(report: Report, *, width: int = _NARROWEST) -> str:
     return "".join(f"{line.rstrip()}\n" for line in out.getvalue().splitlines())
 
 
-def print_report(report: Report, file: IO[str]) -> None:
+def print_report(report: Report, file: TextIO) -> None:
     """Writes a report to a stream: in colour if it is a terminal, plain if not.
 
     Whatever cannot be said in the stream's encoding is written as an escape: printing never raises
@@ -84,7 +84,7 @@ def print_report(report: Report, file: IO[str]) -> None:
     terminal = Console(file=file, width=terminal_width())
     with terminal.capture() as captured:
         terminal.print(renderable(report))
-    encoding = file.encoding or "utf-8"
+    encoding = file.encoding or "utf-8"  # typing does not say so, but a StringIO has None
     file.write(captured.get().encode(encoding, "backslashreplace").decode(encoding))
     file.flush()
 
