@@ -1,22 +1,24 @@
 """Runs case scripts, one forked child each, in a process that has imported JAX once.
 
 `python case_worker.py OUT_DIR [--measure-only] [--jobs N] CASE...` writes two files a case:
-`<n>.counts.json` with what `jax.monitoring` itself said (counts per function name and call
-line, independent of jaxkit), and, unless `--measure-only`, the report of
-`python -m jaxkit run --quiet --report <n>.report.json CASE`; `<n>.log` is what the case printed.
+`<n>.counts.json` with what `jax.monitoring` itself said (compilations per function name and the
+case's lines they came from, independent of jaxkit) and, unless `--measure-only`,
+`<n>.report.json`, the report that `jaxkit run` makes of the case's recording; `<n>.log` is what
+the case printed.
 
-Importing JAX, Equinox, Optax and Flax costs about two seconds, a case half a second. A fork
-after the imports is sound as long as no backend exists yet, which is checked. `JAX_*`
-variables are read while JAX is imported, so a case that sets one before its own `import jax`
-needs a worker started with that variable: `test_cases.py` groups the cases by it.
+Importing JAX, Equinox, Optax and Flax costs two seconds, a case a few tenths of one. A fork after
+the imports is sound as long as no backend exists yet, which is checked. `JAX_*` variables are
+read while JAX is imported, so a case that sets one before its own `import jax` needs a worker
+started with that variable: `measure_case.run_cases` groups the cases by it.
 """
 
 import argparse
 import atexit
-import importlib
+import importlib.util
 import json
 import os
 import runpy
+import signal
 import sys
 import threading
 import traceback
@@ -25,6 +27,7 @@ from collections import Counter
 from pathlib import Path
 
 BACKEND_COMPILE = "/jax/core/compile/backend_compile_duration"
+SECONDS_A_CASE = 120
 PRELOADED = ("jax", "jax.numpy", "equinox", "optax", "flax", "flax.nnx", "flax.linen")
 
 
@@ -66,7 +69,8 @@ class Counts:
 def preload() -> None:
     """Import what the cases import, and make sure that no backend came up with it."""
     for name in PRELOADED:
-        importlib.import_module(name)
+        if importlib.util.find_spec(name.partition(".")[0]):
+            importlib.import_module(name)
     from jax._src import xla_bridge
 
     assert not xla_bridge.backends_are_initialized(), "a fork would now share a backend"
@@ -79,10 +83,20 @@ def run_script(case: Path) -> int:
     return _exit_code(lambda: runpy.run_path(str(case), run_name="__main__"))
 
 
-def run_jaxkit(case: Path, report: Path) -> int:
-    """What `python -m jaxkit run --quiet --report REPORT CASE` would do; the exit code."""
-    sys.argv = ["jaxkit", "run", "--quiet", "--report", str(report), str(case)]
-    return _exit_code(lambda: runpy.run_module("jaxkit", run_name="__main__", alter_sys=True))
+def run_watched(case: Path, stem: str) -> int:
+    """What `jaxkit run --report STEM.report.json CASE` does in the program's process."""
+    from jaxkit.cli.ending import summarise
+    from jaxkit.compiles.recording import read_events
+    from jaxkit.compiles.watch import Watch
+
+    watch = Watch(jsonl=f"{stem}.jsonl")
+    watch.log.header(argv=[str(case)])
+    watch.start()
+    code = run_script(case)
+    watch.stop(exit=None)
+    recording = read_events(f"{stem}.jsonl")
+    summarise(recording, wall_seconds=recording.wall_seconds).save(f"{stem}.report.json")
+    return code
 
 
 def _exit_code(program) -> int:
@@ -103,10 +117,8 @@ def child(case: Path, out: Path, number: int, measure_only: bool) -> int:
     os.dup2(log, 2)
     counts = Counts(case.parent)
     counts.listen()
-    if measure_only:
-        code = run_script(case)
-    else:
-        code = run_jaxkit(case, out / f"{number}.report.json")
+    signal.alarm(SECONDS_A_CASE)
+    code = run_script(case) if measure_only else run_watched(case, str(out / str(number)))
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()

@@ -22,8 +22,17 @@ def environment_of(case: Path) -> tuple[tuple[str, str], ...]:
     return tuple(ENVIRON.findall(case.read_text()))
 
 
+def plain_environment() -> dict[str, str]:
+    """This process's environment, less what others may have set for their JAX; on the CPU."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("JAX", "XLA_"))}
+    return {**kept, "JAX_PLATFORMS": "cpu"}
+
+
 def run_cases(cases: list[Path], out: Path, *options: str) -> dict[Path, Path]:
-    """Run the cases in as few processes as their environments allow: case -> `OUT/g/n` stem."""
+    """Run the cases in as few processes as their environments allow.
+
+    Returns where the files of each case begin: `OUT/group/number`.
+    """
     groups: dict[tuple[tuple[str, str], ...], list[Path]] = {}
     for case in cases:
         groups.setdefault(environment_of(case), []).append(case)
@@ -32,7 +41,7 @@ def run_cases(cases: list[Path], out: Path, *options: str) -> dict[Path, Path]:
         folder = out / str(index)
         folder.mkdir()
         command = [sys.executable, str(WORKER), *options, str(folder), *map(str, members)]
-        environ = {**os.environ, "JAX_PLATFORMS": "cpu", **dict(variables)}
+        environ = {**plain_environment(), **dict(variables)}
         subprocess.run(command, env=environ, check=True)
         stems.update({case: folder / str(n) for n, case in enumerate(members)})
     return stems
