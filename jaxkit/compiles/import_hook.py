@@ -44,7 +44,7 @@ def when_imported(name: str, callback: Callable[[], None]) -> Callable[[], None]
         callback()
         return lambda: None
     finder = _Finder(name, callback)
-    sys.meta_path.insert(0, finder)  # type: ignore[arg-type]  # what the import system needs of it
+    sys.meta_path.insert(0, finder)  # what the import system needs of it
     return finder.leave
 
 
@@ -84,7 +84,7 @@ class _Finder:
 
         exec_module.__code__ = _hidden(exec_module.__code__)
         try:
-            loader.exec_module = exec_module  # type: ignore[method-assign]
+            loader.exec_module = exec_module
         except AttributeError:  # a loader without room for it: nobody can be told
             return
 
@@ -100,7 +100,7 @@ class _Finder:
 
     def leave(self) -> None:
         try:
-            sys.meta_path.remove(self)  # type: ignore[arg-type]
+            sys.meta_path.remove(self)
         except ValueError:
             return
 

@@ -1,0 +1,65 @@
+"""The typer application: which subcommands there are, and how their arguments are read.
+
+Subcommands only read: each leaves behind what is to be done, and that is done when typer is
+through. A program that runs inside of it would have its Ctrl-C and its exit codes caught.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import typer
+from typer.main import get_command
+
+from jaxkit import __version__
+from jaxkit.cli.doctor import doctor
+from jaxkit.cli.report import report
+from jaxkit.cli.run import run
+
+__all__ = ["Task", "app", "read"]
+
+Task = Callable[[], int]
+
+app = typer.Typer(
+    name="jaxkit",
+    help=(
+        "Why did it compile again, what did that cost, and how do I stop it?\n\n"
+        "Start with: jaxkit run train.py"
+    ),
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+# What stands after the program is the program's, whatever it looks like.
+app.command("run", context_settings={"allow_interspersed_args": False})(run)
+app.command("report")(report)
+app.command("doctor")(doctor)
+
+
+@app.callback()
+def main(version: bool = typer.Option(False, "--version", help="Print the version.")) -> None:
+    if version:
+        typer.echo(f"jaxkit {__version__}")
+        raise typer.Exit
+
+
+def read(given: Sequence[str]) -> Task:
+    """Reads a command line.
+
+    Args:
+        given: What stands after the command's name.
+
+    Returns:
+        What is to be done. Help, and what is wrong with the arguments, have been printed: then all
+        that is left to do is to return the exit code.
+    """
+    chosen: list[Task] = []
+    try:
+        get_command(app).main(args=list(given), prog_name="jaxkit", obj=chosen)
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 0
+        return chosen[0] if chosen else partial(int, code)
+    return chosen[0] if chosen else partial(int, 0)

@@ -1,0 +1,126 @@
+"""What happens in the program's own process: nothing until it imports JAX, little after its end.
+
+Nothing is imported before the program that Python has not imported itself: a file of the program's
+that is named like a module of the standard library is found as it would be.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+
+TYPE_CHECKING = False  # as typing's, whose import would be one of those
+if TYPE_CHECKING:
+    from jaxkit.compiles.watch import Watch
+
+__all__ = ["FDS", "PYTHONPATH", "SPOOL", "start"]
+
+# Environment variables by which `launch` tells what is to be done. None is left when the program
+# begins.
+SPOOL = "JAXKIT_RUN_SPOOL"
+FDS = "JAXKIT_RUN_FDS"
+PYTHONPATH = "JAXKIT_RUN_PYTHONPATH"
+
+
+def start() -> None:
+    """Arranges for the program to be watched once it imports JAX."""
+    fds = os.environ.pop(FDS, "")
+    spool = os.environ.pop(SPOOL)
+    _restore_pythonpath()
+    session = _Session(spool, tuple(int(fd) for fd in fds.split(",") if fd))
+
+    from jaxkit.compiles.import_hook import when_imported
+
+    when_imported("jax", session.watch)
+    # Registered before anything of the program's, so run after all of it, threads included.
+    atexit.register(session.end)
+
+
+def _restore_pythonpath() -> None:
+    before = os.environ.pop(PYTHONPATH, None)
+    if before is None:
+        os.environ.pop("PYTHONPATH", None)
+    else:
+        os.environ["PYTHONPATH"] = before
+
+
+class _Session:
+    """The recording of this process, and the line to the monitor, if there is one."""
+
+    def __init__(self, spool: str, fds: tuple[int, ...]) -> None:
+        self._spool = spool
+        self._process = os.getpid()
+        self._streams = (sys.stdout, sys.stderr)
+        self._watch: Watch | None = None
+        self._fds = fds
+        # Programs close files that are not theirs; the number may be another file's afterwards.
+        self._files = [_identity(fd) for fd in fds]
+        for fd in fds:
+            os.set_inheritable(fd, False)
+        if fds:
+            os.write(fds[0], b"h")
+            os.register_at_fork(after_in_child=self._forget)
+
+    def watch(self) -> None:
+        """JAX has been imported."""
+        if os.getpid() != self._process:
+            return
+        try:
+            from jaxkit.compiles.watch import Watch
+
+            watch = Watch(jsonl=self._spool)
+            watch.log.header(argv=list(sys.argv))
+            watch.start()
+            self._watch = watch
+        except Exception as error:
+            # Whatever is wrong with us, the program goes on.
+            _say(f"jaxkit: cannot watch this program: {type(error).__name__}: {error}\n")
+
+    def end(self) -> None:
+        """The program has ended by itself."""
+        if os.getpid() != self._process:
+            return
+        try:
+            if self._watch is not None:
+                self._watch.stop(exit=None)
+            self._hand_over()
+        except BaseException as error:
+            # The monitor notices that it was not told of an end, and reports what was recorded.
+            if not isinstance(error, (Exception, KeyboardInterrupt)):
+                raise
+
+    def _hand_over(self) -> None:
+        if [_identity(fd) for fd in self._fds] != self._files or not self._fds:
+            return
+        for stream in self._streams:
+            # The summary is written by another process: what the program said comes before it.
+            try:
+                stream.flush()
+            except (OSError, ValueError, AttributeError):
+                continue
+        told, answer = self._fds
+        os.write(told, b".")
+        os.read(answer, 1)
+
+    def _forget(self) -> None:
+        for fd, file in zip(self._fds, self._files, strict=True):
+            if _identity(fd) == file:
+                os.close(fd)
+        self._fds = ()
+        self._files = []
+
+
+def _identity(fd: int) -> tuple[int, int] | None:
+    try:
+        status = os.fstat(fd)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _say(text: str) -> None:
+    try:
+        os.write(2, text.encode(errors="backslashreplace"))
+    except OSError:
+        return

@@ -1,0 +1,85 @@
+"""`jaxkit run`: the arguments."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated
+
+import typer
+
+__all__ = ["run"]
+
+
+def run(
+    context: typer.Context,
+    program: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SCRIPT",
+            help="The program, and everything that is its own; with -m a module's name.",
+            show_default=False,
+        ),
+    ],
+    module: Annotated[
+        bool, typer.Option("-m", help="SCRIPT is a module's name, as in python -m.")
+    ] = False,
+    report: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PATH",
+            help="Also write a report. Its ending says which: .txt to read, .json for programs, "
+            ".jsonl the recording itself, written as it happens. May be given several times.",
+            show_default=False,
+        ),
+    ] = None,
+    max_compiles: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=0,
+            help="Exit with code 3 if a function was compiled more than N times.",
+            show_default=False,
+        ),
+    ] = None,
+    fail_on: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KIND",
+            help="Exit with code 1 if a function was compiled again for this cause, such as "
+            "shape-change; 'warning' is any cause that can be avoided. May be given several times.",
+            show_default=False,
+        ),
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no summary.")] = False,
+) -> None:
+    """Run a program and say why it compiled, and what that cost.
+
+    The program behaves as under python: its output, exit code and tracebacks stay as they are. The
+    summary goes to standard error when it has ended.
+
+    \b
+    Examples:
+      jaxkit run train.py --epochs 3            everything after train.py is its own
+      jaxkit run -m package.train               as python -m package.train
+      jaxkit run --report out.json train.py     the summary, and out.json for programs
+      jaxkit run --max-compiles 2 train.py      for CI: exit code 3 if a function compiles 3 times
+      jaxkit run --fail-on warning train.py     for CI: exit code 1 if anything could be avoided
+      jaxkit run --quiet --report a.jsonl train.py
+      jaxkit report a.jsonl                     the summary of that run, later and elsewhere
+
+    Exit codes: the program's own if it is not 0; else 3 for --max-compiles, 1 for --fail-on.
+    Code 2 is a mistake in the arguments, said before the program starts.
+    """  # noqa: D301  # typer's \b keeps the examples' lines
+    from jaxkit.cli.launch import launch
+    from jaxkit.cli.request import Request
+
+    request = Request(
+        program[0],
+        program[1:],
+        module=module,
+        reports=report or (),
+        max_compiles=max_compiles,
+        fail_on=fail_on or (),
+        quiet=quiet,
+    )
+    context.obj.append(partial(launch, request))

@@ -1,0 +1,9 @@
+"""No way out is shorter."""
+
+import atexit
+import os
+import sys
+
+atexit.register(print, "never")
+print("before", flush=True)
+os._exit(int(sys.argv[1]))

@@ -1,0 +1,8 @@
+print("before")
+
+
+def fail():
+    raise KeyError("in a module")
+
+
+fail()

@@ -1,0 +1,6 @@
+"""Waits to be sent a signal."""
+
+import time
+
+print("ready", flush=True)
+time.sleep(60)
