@@ -53,6 +53,9 @@ class Call:
       bodies: the functions given to eager control flow, by parameter name.
       statics: further static values that decide the program, by path.
       source: (name, file, line) where there is no function object at hand.
+      rewraps: the function of JAX's that wraps `bodies` anew at each call, if one does.
+      role: in place of the anchor's, where one call compiles several programs.
+      extra: further arguments, by path.
     """
 
     via: str
@@ -68,6 +71,8 @@ class Call:
     bodies: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     statics: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     source: tuple[str, str, int] | None = None
+    rewraps: str | None = None
+    role: str | None = None
     extra: tuple[tuple[str, Any], ...] = ()
 
 

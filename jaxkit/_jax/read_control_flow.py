@@ -69,5 +69,6 @@ def read(anchor: Anchor) -> Call | None:
         eager=True,
         bodies=bodies,
         statics=statics,
+        rewraps="lax.map" if found.tag == "control_map" else None,
         extra=tuple(data.items()),
     )

@@ -77,6 +77,8 @@ def _against(event: CompileEvent, past: CompileEvent) -> tuple[Cause, ...]:
         return causes
     if event.via == "shard_map":
         return (Cause("transform-rewrap", detail={"transform": "shard_map"}),)
+    if any(wrapper.startswith("rewraps") for wrapper in event.function.wrappers):
+        return (Cause("control-flow-closure", detail={"body": event.function.traced}),)
     if event.time < past.time + past.total_seconds and event.thread != past.thread:
         return (Cause("first", detail={"race": past.thread}),)
     if not event.signature.complete or not event.function.id:

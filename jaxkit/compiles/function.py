@@ -17,6 +17,18 @@ from jaxkit.compiles.event import Function, Static
 from jaxkit.compiles.identity import TOKENS, attributes, code_digest, describe, digest, type_name
 
 _MAX_CAPTURED = 64
+_TRANSFORMS = frozenset(
+    {"grad", "value_and_grad", "fwd_and_bwd", "vmap", "pmap", "shard_map", "jvp", "vjp", "linearize"}
+    | {"jacfwd", "jacrev", "hessian", "checkpoint", "remat", "checkpoint_wrapper"}
+)
+_EQUINOX = {
+    "valueandgradwrapper": "value_and_grad",
+    "gradwrapper": "grad",
+    "vmapwrapper": "vmap",
+    "pmapwrapper": "pmap",
+    "jvpwrapper": "jvp",
+    "closureconvert": "closure_convert",
+}
 
 
 class _Unwrapped:
@@ -63,7 +75,8 @@ class _Unwrapped:
         """The attributes of an object whose method or ``__call__`` is compiled."""
         self.codes.append(type_name(type(value)))
         for name, item in attributes(value).items():
-            self.capture(f"self.{name}", item)
+            if not name.startswith("_"):  # bookkeeping, such as an identity number
+                self.capture(f"self.{name}", item)
 
 
 def innermost_function(value: Any) -> types.FunctionType | None:
@@ -97,7 +110,10 @@ def unwrap(fun: Any, found: _Unwrapped) -> Any:
             found.instance(fun.__self__)
             fun = fun.__func__
         elif callable(inner := _inner(fun)):
-            found.wrappers.append(_layer(fun))
+            layer = _layer(fun)
+            found.wrappers.append(layer)
+            if layer.startswith("transform"):  # f and vmap(f) are two programs by design
+                found.codes.append(layer)
             if isinstance(fun, types.FunctionType):
                 _capture_layer(fun, inner, found)
             fun = inner
@@ -146,19 +162,30 @@ def _layer(fun: Any) -> str:
     code = getattr(fun, "__code__", None)
     if code is None:
         module = str(getattr(type(fun), "__module__", "")).partition(".")[0]
-        if module in ("jax", "jaxlib"):
-            return "jit"
-        return "library" if module in ("equinox", "flax", "haiku") else "object"
+        kind = type(fun).__name__.strip("_").lower()
+        if module == "equinox" and kind in _EQUINOX:
+            return f"transform {_EQUINOX[kind]}"
+        return "jit" if module in ("jax", "jaxlib") else "library"
     where = origin(code.co_filename)
     if where == "user":
         return "decorator"
-    head = code.co_qualname.partition(".")[0].lstrip("_")
-    return f"transform {head}" if where in ("jax", "library") else "decorator"
+    head = _below_boundary(fun).__code__.co_qualname.partition(".")[0].lstrip("_")
+    return f"transform {head}" if where == "jax" and head in _TRANSFORMS else "library"
+
+
+def _below_boundary(fun: types.FunctionType) -> types.FunctionType:
+    """The function inside JAX's traceback filter, which hides the transform from ``__wrapped__``."""
+    if fun.__code__.co_qualname.startswith("api_boundary."):
+        for name, cell in zip(fun.__code__.co_freevars, fun.__closure__ or (), strict=False):
+            if name == "fun" and isinstance(cell.cell_contents, types.FunctionType):
+                return cell.cell_contents
+    return fun
 
 
 def _capture_layer(fun: types.FunctionType, inner: Any, found: _Unwrapped) -> None:
     """What a decorator, or a transform such as `jax.vmap`, holds besides the function."""
-    jax_made = origin(fun.__code__.co_filename) == "jax"
+    where = origin(fun.__code__.co_filename)
+    fun = _below_boundary(fun)
     for name, cell in zip(fun.__code__.co_freevars, fun.__closure__ or (), strict=False):
         try:
             value = cell.cell_contents
@@ -166,8 +193,10 @@ def _capture_layer(fun: types.FunctionType, inner: Any, found: _Unwrapped) -> No
             continue
         if value is inner or callable(value):
             continue
-        if not jax_made or isinstance(value, (int, str, bool, tuple, type(None))):
+        if where == "user":
             found.capture(name, value)
+        elif isinstance(value, (int, str, bool, tuple)):  # in_axes, argnums: another program
+            found.codes.append(f"{name}={describe(value).meaning}")
 
 
 def describe_function(fun: Any, name: str, *, place: tuple[str, int] | None = None) -> Function:
@@ -207,8 +236,14 @@ def _object_token(fun: Any) -> str:
     return TOKENS.token(fun)
 
 
-def combine_bodies(bodies: dict[str, Any], operation: Function) -> Function:
-    """The `Function` of eager control flow: the primitive, made of the bodies given to it."""
+def combine_bodies(bodies: dict[str, Any], operation: Function, wrapper: str | None) -> Function:
+    """The `Function` of eager control flow: the primitive, made of the bodies given to it.
+
+    Args:
+      bodies: the functions, by parameter name.
+      operation: the primitive.
+      wrapper: what wraps the bodies anew at each call (`jax.lax.map` does), or None.
+    """
     described = [describe_function(body, "body") for body in bodies.values()]
     return Function(
         name=operation.name,
@@ -218,7 +253,7 @@ def combine_bodies(bodies: dict[str, Any], operation: Function) -> Function:
         line=operation.line,
         id="+".join(body.id for body in described),
         inner_id="+".join(body.inner_id for body in described),
-        wrappers=tuple(sorted({w for body in described for w in body.wrappers})),
+        wrappers=(f"rewraps {wrapper}",) if wrapper else (),
         captured=tuple(item for body in described for item in body.captured)[:_MAX_CAPTURED],
         code=digest(operation.name, *(body.code for body in described)),
         traced=", ".join(dict.fromkeys(body.name for body in described)) or None,

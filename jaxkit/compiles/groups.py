@@ -18,8 +18,7 @@ EAGER_ONE_AXIS = 5
 EAGER_MANY_AXES = 8
 # A flag or a mode makes as many programs as it has values; a few are by design.
 DISCRETE_VALUES = 4
-_DISCRETE_TYPES = frozenset({"bool", "str", "NoneType", "bytes"})
-_NUMBERS = frozenset({"int", "float", "complex"})
+_DISCRETE_TYPES = frozenset({"bool", "str", "NoneType", "bytes", "function", "type"})
 _MAX_VALUES = 1_000
 _MAX_PATHS = 50
 
@@ -123,17 +122,18 @@ class Group:
     def discrete(self) -> bool:
         """Whether the values that changed are flags, modes or functions and not numbers."""
         types = {kind for path in self.paths.values() for kind in path.types}
-        return bool(types) and not any(_numeric(kind) for kind in types)
+        if self.kind == "closure-constant":
+            return bool(types) and not any(_data(kind) for kind in types)
+        return bool(types) and all(k in _DISCRETE_TYPES or k.startswith("enum ") for k in types)
 
     def _distinct(self) -> set[str]:
         return {value for path in self.paths.values() for value in path.values}
 
 
-def _numeric(kind: str) -> bool:
-    if kind in _DISCRETE_TYPES:
-        return False
-    array = ("Array", "ndarray", "numpy.", "float", "int", "list", "tuple", "dict")
-    return kind in _NUMBERS or any(word in kind for word in array)
+def _data(kind: str) -> bool:
+    """Whether a captured value of this type could be an argument: a number or an array."""
+    words = ("int", "float", "complex", "Array", "ndarray", "numpy.", "list", "tuple", "dict")
+    return any(word in kind for word in words)
 
 
 def _other_device_only(event: CompileEvent) -> bool:

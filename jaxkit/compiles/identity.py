@@ -98,7 +98,7 @@ def type_name(kind: type) -> str:
     module = getattr(kind, "__module__", "")
     name = getattr(kind, "__qualname__", "type")
     full = name if module in ("builtins", "__main__") else f"{module}.{name}"
-    return str(full)[:120]
+    return f"enum {full}"[:120] if issubclass(kind, enum.Enum) else str(full)[:120]
 
 
 def attributes(value: Any) -> dict[str, Any]:

@@ -46,7 +46,7 @@ class Sink(Protocol):
 class _Pending:
     """A compilation whose last stage may still come."""
 
-    key: tuple[int, str] | None
+    key: tuple[Any, ...] | None
     name: str
     time: float
     thread: str
@@ -202,15 +202,17 @@ class Recorder:
         anchor = find_anchor(stage, fun_name, stack)
         depth = len(local.open)
         pending = local.pending.get(depth)
-        key = anchor.key if anchor is not None else None
+        # A frame's id may be given to the next call's frame: the line of the call tells them apart.
+        key = (*anchor.key, stack.site) if anchor is not None else None
         if pending is None or key is None or pending.key != key or pending.seen >= _ORDER[stage]:
             if pending is not None:
                 del local.pending[depth]
                 self._finish(pending)
             pending = self._aot_match(anchor, stage)
             if pending is None:
-                pending = self._read(fun_name, anchor, stack.site)
+                pending = self._read(fun_name, anchor, key, stack.site)
             else:
+                pending.key = key
                 pending.call_site = stack.site or pending.call_site
         pending.seen = _ORDER[stage]
         if anchor is not None and anchor.aot_key is not None:
@@ -265,7 +267,9 @@ class Recorder:
             return None
         return self._aot.pop(anchor.aot_key, None)
 
-    def _read(self, fun_name: str, anchor: Anchor | None, site: Site | None) -> _Pending:
+    def _read(
+        self, fun_name: str, anchor: Anchor | None, key: tuple[Any, ...] | None, site: Site | None
+    ) -> _Pending:
         """Everything that is read while the arguments are on the stack."""
         name = plain_name(fun_name)
         call: Call | None = None
@@ -288,7 +292,7 @@ class Recorder:
                 function = Function(source[0], file=source[1], line=source[2])
             self._notes("unread_frames")
         return _Pending(
-            key=anchor.key if anchor is not None else None,
+            key=key,
             name=name,
             time=time.time(),
             thread=_thread_name(),
@@ -298,7 +302,7 @@ class Recorder:
             signature=signature,
             options=call.options if call is not None else {},
             config=self._config(),
-            role=anchor.role if anchor is not None else "",
+            role=(call.role if call else None) or (anchor.role if anchor else ""),
             aot_key=anchor.aot_key if anchor is not None else None,
         )
 
@@ -394,7 +398,7 @@ def _function(call: Call, name: str, site: Site | None) -> Function:
         place = (site.file, site.line) if site is not None else ("", 0)
         operation = Function(name, name, "jax", place[0], place[1], id=name, inner_id=name)
         if call.bodies:
-            return combine_bodies(dict(call.bodies), operation)
+            return combine_bodies(dict(call.bodies), operation, call.rewraps)
         return operation
     if call.fun is None and call.source is not None:
         return Function(call.source[0], file=call.source[1], line=call.source[2])

@@ -222,7 +222,7 @@ def build(call: Call, anchor: Anchor) -> Signature:
     for name, value in call.extra:
         passing.append(_place(walk, name, value, False, "positional"))
     leaves = walk.leaves
-    if anchor.operands is not None:
+    if anchor.operands is not None and call.via != "shard_map":
         leaves = _operands(anchor, leaves)
     return Signature(tuple(leaves), tuple(walk.nodes), tuple(passing), walk.complete)
 
