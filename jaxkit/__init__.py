@@ -49,7 +49,23 @@ _WHERE = {
     "watch": "jaxkit.compiles.watch:watch",
 }
 
-__all__ = ["__version__", *_WHERE]
+# Once more, for those who read without running.
+__all__ = [
+    "Finding",
+    "FindingsError",
+    "JaxkitError",
+    "MissingExtraError",
+    "NonFiniteError",
+    "PluginError",
+    "RecompilationError",
+    "Report",
+    "ReportFormatError",
+    "ReportPathError",
+    "SourceLine",
+    "UsageError",
+    "__version__",
+    "watch",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -53,7 +53,7 @@ REPORT = [
 
 
 def test_the_names_are_these() -> None:
-    assert sorted(jaxkit.__all__) == PUBLIC
+    assert sorted(jaxkit.__all__) == PUBLIC == sorted(["__version__", *jaxkit._WHERE])
     assert sorted(jaxkit.report.__all__) == REPORT
     assert set(PUBLIC) <= set(dir(jaxkit))
 
