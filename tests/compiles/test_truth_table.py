@@ -88,8 +88,10 @@ def test_events_hold_every_stage(name: str, number: int) -> None:
     stages = [stage for event in watched(name).events[number] for stage in event["stages"]]
     _, traces, *programs = SCENARIOS[name].steps[number - 1].here
     assert [stages.count("lower"), stages.count("compile")] == programs
-    # JAX sends a trace event where its trace cache answered, too: that is no trace.
-    assert stages.count("trace") <= traces
+    # JAX sends a trace event where its trace cache answered, too: that is no trace. What only
+    # traced (eval_shape) may be told when the next thing begins.
+    if not name.endswith("_then_call"):
+        assert stages.count("trace") <= traces
 
 
 @by_row(COMPILING)
@@ -130,7 +132,8 @@ def test_a_failed_trace_is_told_apart() -> None:
 
 @pytest.mark.parametrize("name", ["eval_shape_then_call", "make_jaxpr_then_call"])
 def test_a_trace_without_a_program_is_told_apart(name: str) -> None:
-    assert [e["outcome"] for e in watched(name).events[0]] == ["trace-only"]
+    told = [event["outcome"] for events in watched(name).events for event in events]
+    assert told == ["trace-only", "compiled"]
 
 
 @pytest.mark.parametrize(
