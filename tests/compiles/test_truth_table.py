@@ -125,6 +125,20 @@ def test_a_first_call_wastes_nothing(name: str) -> None:
     assert [_story(event) for event in warm if event["recompile"]] == []
 
 
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_nothing_else_is_blamed(name: str) -> None:
+    expected = {
+        (kind, expect.name)
+        for step in SCENARIOS[name].steps
+        for expect in step.expect
+        for kind in expect.kinds
+        if expect.recompile
+    }
+    blamed = [finding for finding in watched(name).findings if finding.severity != "info"]
+    others = [f for f in blamed if (f.kind, f.data["function"]) not in expected]
+    assert [f"{finding.kind}: {finding.message}" for finding in others] == []
+
+
 def test_a_failed_trace_is_told_apart() -> None:
     [event] = watched("exception_in_trace").events[1]
     assert (event["function"]["name"], event["outcome"]) == ("f", "failed")

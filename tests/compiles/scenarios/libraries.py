@@ -111,8 +111,8 @@ def eqx_filter_jit_lambda_arg() -> Iterator[None]:
     yield
 
 
-# An optimizer is a tuple of closures: each is such a function.
-@scenario(step("1/1/1/1", again("f", "static-arg-identity")))
+# An optimizer is a pair of closures, each a leaf, and each is such a function.
+@scenario(step("1/1/1/1", again("f", "static-arg-identity", at=("tx.init", "tx.update"))))
 def eqx_filter_jit_new_optimizer() -> Iterator[None]:
     @eqx.filter_jit
     def f(tx: optax.GradientTransformation, params: jax.Array) -> Any:
