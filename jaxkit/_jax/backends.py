@@ -71,12 +71,12 @@ def describe(save: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
 
 def _import() -> dict[str, Any]:
     import jax
-    import jaxlib
+    import jaxlib.version
 
     options = {name: getattr(jax.config, name, None) for name in _OPTIONS}
     return {
         "jax": jax.__version__,
-        "jaxlib": jaxlib.__version__,
+        "jaxlib": jaxlib.version.__version__,
         "file": jax.__file__,
         "options": {
             name: value if isinstance(value, str | int | float | bool | None) else str(value)

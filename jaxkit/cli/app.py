@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Annotated
 
 import typer
 from typer.main import get_command
@@ -39,11 +40,20 @@ app.command("report")(report)
 app.command("doctor")(doctor)
 
 
-@app.callback()
-def main(version: bool = typer.Option(False, "--version", help="Print the version.")) -> None:
-    if version:
+def _print_version(asked: bool) -> None:
+    if asked:
         typer.echo(f"jaxkit {__version__}")
         raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[  # what it does, it does when it is read
+        bool,
+        typer.Option("--version", is_eager=True, callback=_print_version, help="Show the version."),
+    ] = False,
+) -> None:
+    pass
 
 
 def read(given: Sequence[str]) -> Task:

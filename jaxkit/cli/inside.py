@@ -85,10 +85,9 @@ class _Session:
             if self._watch is not None:
                 self._watch.stop(exit=None)
             self._hand_over()
-        except BaseException as error:
+        except (Exception, KeyboardInterrupt):
             # The monitor notices that it was not told of an end, and reports what was recorded.
-            if not isinstance(error, (Exception, KeyboardInterrupt)):
-                raise
+            return
 
     def _hand_over(self) -> None:
         if [_identity(fd) for fd in self._fds] != self._files or not self._fds:
@@ -100,8 +99,16 @@ class _Session:
             except (OSError, ValueError, AttributeError):
                 continue
         told, answer = self._fds
-        os.write(told, b".")
-        os.read(answer, 1)
+        try:
+            os.write(told, b".")
+            answered = os.read(answer, 1)
+        except BrokenPipeError:
+            answered = b""
+        if not answered:
+            _say(
+                "jaxkit: the process that was to report was killed; what was recorded is in "
+                f"{self._spool}: jaxkit report {self._spool}\n"
+            )
 
     def _forget(self) -> None:
         for fd, file in zip(self._fds, self._files, strict=True):

@@ -33,7 +33,7 @@ def start_monitor(job: Job) -> tuple[int, int]:
 
     Returns:
         Two descriptors for the program, which survive exec: where it says that it has begun (`h`)
-        and has ended (`.`), and where it waits for the summary to be written.
+        and has ended (`.`), and where it is told that all is written (`.`).
     """
     # Out of the way of 0, 1 and 2 as well, any of which may be closed.
     said, say, answered, answer = (_move_up(fd) for fd in (*os.pipe(), *os.pipe()))
@@ -69,10 +69,11 @@ def _monitor(program: int, said: int, answer: int, job: Job) -> None:
         _say("jaxkit: this Python does not run sitecustomize, so the program was not watched\n")
     from jaxkit.cli.ending import finish
 
+    finish(job, ended=_DONE in messages)
     try:
-        finish(job, ended=_DONE in messages)
-    finally:
-        os.close(answer)
+        os.write(answer, _DONE)
+    except BrokenPipeError:  # the program is no more
+        return
 
 
 def _watch_process(program: int) -> int | None:

@@ -40,6 +40,7 @@ def stay(command: list[str], environment: dict[str, str], job: Job) -> int:
     verdict = finish(job, ended=None if status >= 0 else False, code=status)
     if status < 0:
         _die_of(-status)
+        return 128 - status  # process 1 survives its own signals; this is what shells make of them
     return status or verdict
 
 

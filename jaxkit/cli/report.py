@@ -42,10 +42,10 @@ def report(
     \b
     Examples:
       jaxkit run --report run.jsonl train.py
-      jaxkit report run.jsonl                     what that run printed at its end
+      jaxkit report run.jsonl                     as that run printed at its end
       jaxkit report run.jsonl --report run.json   as a document
       jaxkit report monday.jsonl tuesday.jsonl    one summary after the other
-      jaxkit report                               what was left behind by runs that were killed
+      jaxkit report                               what killed runs left behind
     """  # noqa: D301  # typer's \b keeps the examples' lines
     context.obj.append(partial(_report, recordings or [], save or []))
 

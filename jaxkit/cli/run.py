@@ -13,13 +13,15 @@ __all__ = ["run"]
 def run(
     context: typer.Context,
     program: Annotated[
-        list[str],
+        str,
         typer.Argument(
-            metavar="SCRIPT",
-            help="The program, and everything that is its own; with -m a module's name.",
-            show_default=False,
+            metavar="SCRIPT", help="The program; with -m a module's name.", show_default=False
         ),
     ],
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(help="Everything after SCRIPT is the program's own.", show_default=False),
+    ] = None,
     module: Annotated[
         bool, typer.Option("-m", help="SCRIPT is a module's name, as in python -m.")
     ] = False,
@@ -57,15 +59,18 @@ def run(
     The program behaves as under python: its output, exit code and tracebacks stay as they are. The
     summary goes to standard error when it has ended.
 
+    A run that was killed is reported too. If even that was killed, as by a whole
+    machine's end, jaxkit report lists the recordings left in the temporary folder.
+
     \b
     Examples:
-      jaxkit run train.py --epochs 3            everything after train.py is its own
-      jaxkit run -m package.train               as python -m package.train
-      jaxkit run --report out.json train.py     the summary, and out.json for programs
-      jaxkit run --max-compiles 2 train.py      for CI: exit code 3 if a function compiles 3 times
-      jaxkit run --fail-on warning train.py     for CI: exit code 1 if anything could be avoided
-      jaxkit run --quiet --report a.jsonl train.py
-      jaxkit report a.jsonl                     the summary of that run, later and elsewhere
+      jaxkit run train.py --epochs 3          what follows train.py is its own
+      jaxkit run -m package.train             as python -m package.train
+      jaxkit run --report out.json train.py   a document for programs as well
+      jaxkit run --max-compiles 2 train.py    for CI: code 3 at a third one
+      jaxkit run --fail-on warning train.py   for CI: code 1 if avoidable
+      jaxkit run -q --report a.jsonl train.py
+      jaxkit report a.jsonl                   the summary, later and elsewhere
 
     Exit codes: the program's own if it is not 0; else 3 for --max-compiles, 1 for --fail-on.
     Code 2 is a mistake in the arguments, said before the program starts.
@@ -74,8 +79,8 @@ def run(
     from jaxkit.cli.request import Request
 
     request = Request(
-        program[0],
-        program[1:],
+        program,
+        arguments or (),
         module=module,
         reports=report or (),
         max_compiles=max_compiles,
