@@ -57,7 +57,7 @@ class Counts:
         frame = sys._getframe(2)
         while frame is not None:
             file = frame.f_code.co_filename
-            if file.startswith(self.folder) or file.startswith("<ipython"):
+            if file.startswith((self.folder, "<ipython")):
                 return f"{os.path.basename(file)}:{frame.f_lineno}"
             frame = frame.f_back
         return None

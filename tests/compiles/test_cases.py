@@ -176,14 +176,14 @@ def _wrong_expectation(program: Program, run: Run) -> list[str]:
     """Where this JAX compiles something else than the one the case was written for."""
     if run.counts is None or program.path.parent.parent.name == "samples":
         return []
-    if program.is_fixed:
-        expected = {**program.compiles, **program.expected["fixed_other_functions_compiled"]}
-    else:
-        expected = {**program.compiles, **program.expected["other_functions_compiled"]}
+    others = program.expected[f"{'fixed_' * program.is_fixed}other_functions_compiled"]
     counts = dict(run.counts)
     for function in program.expected["functions"]:
         if function.get("fun_name") in counts:
             counts[function["name"]] = counts.pop(function["fun_name"])
+    if others is None:
+        counts = {name: count for name, count in counts.items() if name in program.compiles}
+    expected = {**program.compiles, **(others or {})}
     expected = {name: count for name, count in expected.items() if count}
     if expected == counts:
         return []
@@ -223,13 +223,14 @@ def _wanted(program: Program, function: dict[str, Any]) -> str:
 
 def _matches(finding: dict[str, Any], program: Program, function: dict[str, Any]) -> bool:
     data, paths = finding["data"], program.expected["argument_paths"]
+    # Eager operations have no argument names of the user's.
+    named = paths is None or finding["kind"] == "eager-op-shapes" or set(data["paths"]) == {*paths}
     return (
-        finding["severity"] == "warning"
+        named
+        and finding["severity"] == "warning"
         and finding["kind"] == program.expected["category"]
         and data["function"] == function["name"]
         and data["compiles"] == function["backend_compiles"]
-        # Eager operations have no argument names of the user's.
-        and (paths is None or finding["kind"] == "eager-op-shapes" or set(data["paths"]) == {*paths})
     )
 
 
