@@ -48,6 +48,8 @@ def _finish(job: Job, *, ended: bool | None, code: int | None) -> int:
             _say("jaxkit: nothing was compiled")
         _clean_up(job)
         return 0
+    if not used_jax and not job.temporary:
+        _write_empty(job, wall_seconds)
     recording = _read(job.spool)
     if ended is None:
         ended = recording.ended or not used_jax
@@ -86,6 +88,15 @@ def _glance(spool: str) -> tuple[bool, bool]:
     except OSError:
         return False, False
     return bool(head), b"jaxkit.compile/1" in head or b'"notes": {"' in head
+
+
+def _write_empty(job: Job, wall_seconds: float) -> None:
+    """A recording that was asked for is one, even if there was nothing to record."""
+    import json
+
+    line = {"schema": "jaxkit.run/1", "start": job.start, "end": job.start + wall_seconds}
+    with open(job.spool, "w", encoding="utf-8") as file:
+        file.write(json.dumps({**line, "wall_seconds": wall_seconds, "notes": {}}) + "\n")
 
 
 def _read(spool: str) -> Recording:

@@ -160,9 +160,12 @@ def test_jax_without_a_compilation_takes_one_line(tmp_path: Path) -> None:
 
 def test_a_program_without_jax_takes_none(tmp_path: Path) -> None:
     (tmp_path / "plain.py").write_text("print('done')")
-    found = jaxkit("run", "--report", "out.json", "plain.py", cwd=tmp_path)
+    reports = ("--report", "out.json", "--report", "out.jsonl")
+    found = jaxkit("run", *reports, "plain.py", cwd=tmp_path)
     assert found == Outcome(0, b"done\n", b"")
     assert compiles(tmp_path / "out.json") == {}
+    read = jaxkit("report", "out.jsonl", cwd=tmp_path)
+    assert read == Outcome(0, b"jaxkit: nothing was compiled\n", b"")
     assert jaxkit("run", "plain.py", cwd=tmp_path) == found
 
 
