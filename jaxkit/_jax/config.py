@@ -25,7 +25,7 @@ def trace_context() -> tuple[tuple[str, Any], ...]:
         from jax._src import config
 
         return tuple(zip(config.trace_context_names(), config.trace_context(), strict=True))
-    except Exception:  # noqa: BLE001  moved in another JAX
+    except Exception:
         return tuple(sorted((k, v) for k, v in jax.config.values.items() if _plain(v)))
 
 
@@ -50,7 +50,7 @@ def readable(name: str, value: Any) -> tuple[str, Any] | None:
 
 def x64_enabled() -> bool:
     """Whether 64-bit types are on in this thread."""
-    return bool(jax.config.jax_enable_x64)  # pyright: ignore[reportAttributeAccessIssue]
+    return bool(jax.config.jax_enable_x64)
 
 
 def persistent_cache_on() -> bool:

@@ -74,5 +74,5 @@ def _registered(name: str, default: Any) -> Any:
         from jax._src import monitoring
 
         return getattr(monitoring, name)
-    except Exception:  # noqa: BLE001  moved in another JAX
+    except Exception:
         return (default,)

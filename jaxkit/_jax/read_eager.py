@@ -9,10 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from jaxkit._jax.call import Anchor, Call
-from jaxkit._jax.read_jit import argnums, source_of
+from jaxkit._jax.read_jit import argnums, options, source_of
 from jaxkit._jax.stack import origin
-
-_SIMPLE = (int, float, bool, str, type(None))
 
 
 def read(anchor: Anchor) -> Call | None:
@@ -41,6 +39,7 @@ def read(anchor: Anchor) -> Call | None:
             static_argnums=numbers,
             static_argnames=names,
             eager=True,
+            options={k: v for k, v in options(anchor.info).items() if not k.startswith("static")},
         )
     source = source_of(anchor.debug, anchor.name)
     if source is not None and origin(source[1]) == "jax":
@@ -58,15 +57,9 @@ def _innermost(fun: Any) -> Any:
 
 
 def _parameters(fun: Any) -> dict[str, Any]:
-    """The primitive's parameters that are plain numbers, or tuples of them."""
+    """The primitive's parameters, which with the operands' types decide the program."""
     try:
         cells = dict(zip(fun.__code__.co_freevars, fun.__closure__ or (), strict=True))
-        params = cells["params"].cell_contents
-    except (AttributeError, KeyError, ValueError):
+        return dict(cells["params"].cell_contents)
+    except (AttributeError, KeyError, ValueError, TypeError):
         return {}
-    found: dict[str, Any] = {}
-    for name, value in params.items():
-        items = value if isinstance(value, tuple) else (value,)
-        if len(items) <= 16 and all(isinstance(item, _SIMPLE) for item in items):
-            found[name] = value
-    return found

@@ -9,6 +9,7 @@ Of the user's frames only ``f_code`` and ``f_lineno`` are read: on Python 3.11 r
 
 from __future__ import annotations
 
+import sys
 import sysconfig
 from types import CodeType, FrameType
 from typing import NamedTuple
@@ -122,16 +123,14 @@ def _word(code: CodeType) -> str:
     return word
 
 
-def read_stack(
-    frame: FrameType | None, boundaries: frozenset[int] | set[int] = frozenset()
-) -> Stack:
-    """Walks outwards from a listener's caller.
+def read_stack(boundaries: frozenset[int] | set[int] = frozenset()) -> Stack:
+    """Walks outwards from the listener that calls this.
 
     Args:
-      frame: the frame that called the listener.
       boundaries: ids of the frames that hold the enclosing open events; entries beyond the
         first of them belong to another event and are left out.
     """
+    frame: FrameType | None = sys._getframe(1)
     entries: list[Entry] = []
     open_holders: set[int] = set()
     site: Site | None = None
@@ -161,9 +160,10 @@ def read_stack(
     return Stack(entries, holder, site or fallback, open_holders)
 
 
-def failed(frame: FrameType | None) -> str | None:
+def failed() -> str | None:
     """The name of the exception with which the timed block ended, read from JAX's timer frame."""
-    for _ in range(4):
+    frame: FrameType | None = sys._getframe(1)
+    for _ in range(8):
         if frame is None:
             return None
         if _word(frame.f_code) == "timer":

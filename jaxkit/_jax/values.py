@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import jax
+import jax.core
 import numpy as np
 
 _SHORT = {
@@ -113,7 +114,7 @@ def _abstract(value: Any) -> ArrayFacts | None:
 
 
 def _canonical(dtype: Any) -> str:
-    x64 = bool(jax.config.jax_enable_x64)  # pyright: ignore[reportAttributeAccessIssue]
+    x64 = bool(jax.config.jax_enable_x64)
     name = _numpy_dtypes.get((dtype, x64))
     if name is None:
         try:
@@ -127,7 +128,7 @@ def _canonical(dtype: Any) -> str:
 def _python_type(value: complex) -> str:
     if isinstance(value, bool):
         return "bool[]"
-    wide = bool(jax.config.jax_enable_x64)  # pyright: ignore[reportAttributeAccessIssue]
+    wide = bool(jax.config.jax_enable_x64)
     letter = "i" if isinstance(value, int) else "f" if isinstance(value, float) else "c"
     bits = (64 if wide else 32) * (2 if letter == "c" else 1)
     return f"{letter}{bits}[]"
@@ -157,7 +158,7 @@ def sharding_text(sharding: Any, ndim: int) -> str:
                 _shardings.clear()
             text = _shardings[sharding] = _sharding_text(sharding)
         return text
-    except Exception:  # noqa: BLE001  a sharding of someone else's
+    except Exception:
         return type(sharding).__name__
 
 
@@ -184,7 +185,7 @@ def _default_memory(sharding: Any) -> str | None:
     try:
         device = next(iter(sharding.device_set))
         return device.default_memory().kind
-    except Exception:  # noqa: BLE001  abstract meshes have no devices
+    except Exception:
         return None
 
 

@@ -78,7 +78,10 @@ def _weak(group: Group, stats: FunctionStats, shapes: Sequence[Leaves]) -> str:
 def _structure(group: Group, stats: FunctionStats, shapes: Sequence[Leaves]) -> str:
     texts = {t for path in group.paths.values() for t in path.values}
     if "None" in texts:
-        return f"always pass an array as {names(group)} (zeros where there is nothing), or call two functions"
+        return (
+            f"always pass an array as {names(group)} (zeros where there is nothing), "
+            "or call two functions"
+        )
     if "absent" in texts:
         return f"always pass the same entries: {names(group)} too, filled where it has no value"
     return f"always build {names(group)} as the same type of container"
@@ -96,7 +99,10 @@ def _static_value(group: Group, stats: FunctionStats, shapes: Sequence[Leaves]) 
     replay = as_one(shapes, set(group.paths))
     left = _left(replay.before, replay.after, group)
     if stats.traced is not None:
-        return f"run the loop inside one jit with {names(group)} as an argument, as lax.fori_loop allows{left}"
+        return (
+            f"run the loop inside one jit with {names(group)} as an argument, "
+            f"as lax.fori_loop allows{left}"
+        )
     return (
         f"make {names(group)} an ordinary argument (not static) and decide by its value with "
         f"jnp.where or lax.cond{left}"
@@ -127,7 +133,10 @@ def _base(file: str) -> str:
 def _redefined(group: Group, stats: FunctionStats, shapes: Sequence[Leaves]) -> str:
     how = group.details.most_common(1)[0][0] if group.details else "function"
     if how == "method":
-        return f"jit {stats.name} once (jax.jit of a bound method is a new function each time) and keep the result"
+        return (
+            f"jit {stats.name} once and keep the result: a bound method is a new function "
+            "each time it is looked up"
+        )
     if how in ("lambda", "partial", "object"):
         return f"make the {how} and its jax.jit once, outside the loop, and call that"
     return (
@@ -171,7 +180,10 @@ def _aot(group: Group, stats: FunctionStats, shapes: Sequence[Leaves]) -> str:
 
 def _config(group: Group, stats: FunctionStats, shapes: Sequence[Leaves]) -> str:
     name = group.details.most_common(1)[0][0] if group.details else "it"
-    return f"set {name} once, before the first call and in every thread, or around all calls of {stats.name}"
+    return (
+        f"set {name} once, before the first call and in every thread, "
+        f"or around all calls of {stats.name}"
+    )
 
 
 def _options(group: Group, stats: FunctionStats, shapes: Sequence[Leaves]) -> str:
@@ -183,7 +195,10 @@ def _eager(group: Group, stats: FunctionStats, shapes: Sequence[Leaves]) -> str:
 
 
 def _cleared(group: Group, stats: FunctionStats, shapes: Sequence[Leaves]) -> str:
-    return f"clear caches only where {stats.name} is not needed again; if nothing clears them, compile fewer variants"
+    return (
+        f"clear caches only where {stats.name} is not needed again; if nothing clears them, "
+        "compile fewer variants"
+    )
 
 
 _FIXES = {

@@ -164,7 +164,8 @@ def _captured(new: Function, old: Function) -> list[Cause]:
 
 def distance(event: CompileEvent, past: CompileEvent) -> float:
     """How far a compilation is from an earlier one; any change of an argument outweighs a new
-    function object, because a function hoisted out of the loop would still need that program."""
+    function object, because a function hoisted out of the loop would still need that program.
+    """
     new, old = event.signature, past.signature
     found = 0.0
     if new.nodes != old.nodes:

@@ -149,16 +149,16 @@ def _item_text(item: Leaf | str | None) -> str:
 def _leaf(new: Leaf, old: Leaf, declared: set[str]) -> list[Cause]:
     if same_leaf(new, old):
         return []
-    texts = {"path": new.path, "before": leaf_text(old), "after": leaf_text(new)}
+    texts = (new.path, leaf_text(old), leaf_text(new))
     if "none" in (new.kind, old.kind):
-        return [Cause("pytree-structure", **texts)]
+        return [Cause("pytree-structure", *texts)]
     if "static" in (new.kind, old.kind):
         return [_static(new, old, declared, texts)]
     causes: list[Cause] = []
     if new.type != old.type:
         causes.extend(_types(new, old, texts))
     elif new.weak_type != old.weak_type:
-        causes.append(Cause("weak-type", **texts))
+        causes.append(Cause("weak-type", *texts))
     if not causes and (new.committed, new.sharding) != (old.committed, old.sharding):
         causes.append(
             Cause("sharding-or-device", new.path, placement_text(old), placement_text(new))
@@ -166,26 +166,29 @@ def _leaf(new: Leaf, old: Leaf, declared: set[str]) -> list[Cause]:
     return causes
 
 
-def _types(new: Leaf, old: Leaf, texts: dict[str, str]) -> list[Cause]:
+def _types(new: Leaf, old: Leaf, texts: tuple[str, str, str]) -> list[Cause]:
     now_dtype, now = split_type(new.type)
     was_dtype, was = split_type(old.type)
     if now_dtype != was_dtype and (now == was or "key<" in (now_dtype + was_dtype)):
-        return [Cause("dtype-change", **texts)]
+        return [Cause("dtype-change", *texts)]
     if len(now) != len(was):
         detail: dict[str, object] = {"rank": [len(was), len(now)]}
     else:
         detail = {"axes": [i for i, (a, b) in enumerate(zip(now, was, strict=True)) if a != b]}
         if len(detail["axes"]) == 1:  # pyright: ignore[reportArgumentType]
             detail = {"axis": detail["axes"][0]}  # pyright: ignore[reportIndexIssue]
-    causes = [Cause("shape-change", **texts, detail=detail)]
+    causes = [Cause("shape-change", *texts, detail)]
     if now_dtype != was_dtype:
-        causes.append(Cause("dtype-change", **texts))
+        causes.append(Cause("dtype-change", *texts))
     return causes
 
 
-def _static(new: Leaf, old: Leaf, declared: set[str], texts: dict[str, str]) -> Cause:
-    if new.static and old.static and new.static.meaning == old.static.meaning:
-        return Cause("static-arg-identity", **texts, detail={"type": new.static.type})
+def _static(new: Leaf, old: Leaf, declared: set[str], texts: tuple[str, str, str]) -> Cause:
+    same = new.static and old.static and new.static.meaning == old.static.meaning
+    if new.static and same and new.type == "metadata":
+        return Cause("static-metadata", *texts, {"type": new.static.type, "identity": True})
+    if new.static and same:
+        return Cause("static-arg-identity", *texts, {"type": new.static.type})
     kind = "static-arg-value" if new.path in declared else "static-metadata"
     types = sorted({leaf.static.type if leaf.static else "array" for leaf in (new, old)})
-    return Cause(kind, **texts, detail={"type": ", ".join(types)})
+    return Cause(kind, *texts, {"type": ", ".join(types)})

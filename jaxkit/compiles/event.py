@@ -49,10 +49,12 @@ class Place:
     function: str = ""
 
     def to_dict(self) -> dict[str, Any]:
+        """As plain data for JSON."""
         return {"file": self.file, "line": self.line, "function": self.function}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any] | None) -> Place | None:
+        """The inverse of `to_dict`."""
         if not data:
             return None
         return cls(str(data["file"]), int(data["line"]), str(data.get("function", "")))
@@ -73,6 +75,7 @@ class Static:
     identity: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
+        """As plain data for JSON."""
         return dataclasses.asdict(self)
 
 
@@ -83,7 +86,8 @@ class Leaf:
     Attributes:
       path: expression in the function's own argument names, as ``batch['x']``.
       kind: ``array``, ``python`` (a Python number), ``static`` or ``none``.
-      type: dtype and shape as ``f32[32,17]``; empty for ``static`` and ``none``.
+      type: dtype and shape as ``f32[32,17]``; of a static ``metadata`` where it is held in a
+        container's metadata and not as a leaf, else empty.
       weak_type: whether the dtype is weak.
       sharding: the placement, for arrays that are committed to one.
       committed: whether the array is committed to its devices.
@@ -99,6 +103,7 @@ class Leaf:
     static: Static | None = None
 
     def to_dict(self) -> dict[str, Any]:
+        """As plain data for JSON."""
         return {
             "path": self.path,
             "kind": self.kind,
@@ -111,6 +116,7 @@ class Leaf:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Leaf:
+        """The inverse of `to_dict`."""
         static = data.get("static")
         return cls(
             path=str(data["path"]),
@@ -172,6 +178,7 @@ class Function:
     traced: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
+        """As plain data for JSON."""
         data: dict[str, Any] = {
             "name": self.name,
             "qualname": self.qualname,
@@ -194,6 +201,7 @@ class Function:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Function:
+        """The inverse of `to_dict`."""
         return cls(
             name=str(data["name"]),
             qualname=str(data.get("qualname") or ""),
@@ -220,6 +228,7 @@ class Cause:
     detail: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
+        """As plain data for JSON."""
         return {
             "kind": self.kind,
             "path": self.path,
@@ -230,6 +239,7 @@ class Cause:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Cause:
+        """The inverse of `to_dict`."""
         return cls(
             kind=str(data["kind"]),
             path=data.get("path"),
@@ -278,6 +288,7 @@ class CompileEvent:
 
     @property
     def total_seconds(self) -> float:
+        """Exclusive seconds of all stages."""
         return sum(self.seconds.values())
 
     @property

@@ -18,7 +18,17 @@ from jaxkit.compiles.identity import TOKENS, attributes, code_digest, describe, 
 
 _MAX_CAPTURED = 64
 _TRANSFORMS = frozenset(
-    {"grad", "value_and_grad", "fwd_and_bwd", "vmap", "pmap", "shard_map", "jvp", "vjp", "linearize"}
+    {
+        "grad",
+        "value_and_grad",
+        "fwd_and_bwd",
+        "vmap",
+        "pmap",
+        "shard_map",
+        "jvp",
+        "vjp",
+        "linearize",
+    }
     | {"jacfwd", "jacrev", "hessian", "checkpoint", "remat", "checkpoint_wrapper"}
 )
 _EQUINOX = {
@@ -87,9 +97,7 @@ def innermost_function(value: Any) -> types.FunctionType | None:
             if inner is None or not callable(inner):
                 return value
             value = inner
-        elif isinstance(value, type) or not callable(value) or isinstance(value, functools.partial):
-            return None
-        elif isinstance(value, types.MethodType):
+        elif isinstance(value, (type, functools.partial, types.MethodType)) or not callable(value):
             return None
         elif str(getattr(type(value), "__module__", "")).partition(".")[0] in ("jaxlib", "jax"):
             value = getattr(value, "__wrapped__", None)
@@ -123,8 +131,7 @@ def unwrap(fun: Any, found: _Unwrapped) -> Any:
             found.wrappers.append("object")
             found.name = type(fun).__name__
             found.instance(fun)
-            call = getattr(type(fun), "__call__", None)
-            inner = innermost_function(call)
+            inner = innermost_function(getattr(type(fun), "__call__", None))  # noqa: B004
             return inner if inner is not None else type(fun)
     return fun
 
@@ -132,7 +139,7 @@ def unwrap(fun: Any, found: _Unwrapped) -> Any:
 def _inner(fun: Any) -> Any:
     try:
         inner = getattr(fun, "__wrapped__", None)
-    except Exception:  # noqa: BLE001  a property of the user's
+    except Exception:
         return None
     return None if inner is fun else inner
 
@@ -174,7 +181,7 @@ def _layer(fun: Any) -> str:
 
 
 def _below_boundary(fun: types.FunctionType) -> types.FunctionType:
-    """The function inside JAX's traceback filter, which hides the transform from ``__wrapped__``."""
+    """The function inside JAX's traceback filter, which leaves it out of ``__wrapped__``."""
     if fun.__code__.co_qualname.startswith("api_boundary."):
         for name, cell in zip(fun.__code__.co_freevars, fun.__closure__ or (), strict=False):
             if name == "fun" and isinstance(cell.cell_contents, types.FunctionType):
@@ -199,13 +206,17 @@ def _capture_layer(fun: types.FunctionType, inner: Any, found: _Unwrapped) -> No
             found.codes.append(f"{name}={describe(value).meaning}")
 
 
-def describe_function(fun: Any, name: str, *, place: tuple[str, int] | None = None) -> Function:
+def describe_function(
+    fun: Any, name: str, *, place: tuple[str, int] | None = None, by_value: bool = False
+) -> Function:
     """The `Function` behind an object given to JAX.
 
     Args:
       fun: what was given to `jax.jit`, `equinox.filter_jit`, ...
       name: JAX's name for it, used where the function has none of its own.
       place: file and line to report in place of the function's own, for eager operations.
+      by_value: whether what lies around the innermost function compares by value, as Equinox's
+        modules do, so that a new one is no new function.
     """
     found = _Unwrapped()
     inner = unwrap(fun, found)
@@ -223,10 +234,12 @@ def describe_function(fun: Any, name: str, *, place: tuple[str, int] | None = No
         module=str(getattr(inner, "__module__", "") or "")[:200],
         file=file,
         line=line,
-        id=_object_token(fun),
+        id=_object_token(inner if by_value else fun),
         inner_id=_object_token(inner),
         wrappers=tuple(found.wrappers),
-        captured=tuple(found.captured),
+        captured=tuple(
+            item for item in found.captured if not by_value or not item[0].startswith("self.")
+        ),
         code=digest(*found.codes),
     )
 

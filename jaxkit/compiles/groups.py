@@ -38,6 +38,7 @@ class Path:
     ranks: bool = False
 
     def add(self, cause: Cause) -> None:
+        """Adds one change of this path."""
         self.after = cause.after or ""
         for text in (cause.before, cause.after):
             if text is not None and len(self.values) < _MAX_VALUES:
@@ -105,12 +106,18 @@ class Group:
         """How many of the recompilations a change of the program would have spared."""
         if self.kind == "unknown":
             return 0
-        if self.kind == "eager-op-shapes":
+        if self.eager:
             return self.recompiles if self.recompiles + 1 >= self.eager_threshold else 0
-        if self.kind in ("static-arg-value", "static-metadata", "closure-constant"):
-            if self.discrete and len(self._distinct()) < DISCRETE_VALUES:
-                return 0
+        valued = self.kind in ("static-arg-value", "static-metadata", "closure-constant")
+        if valued and self.discrete and len(self._distinct()) < DISCRETE_VALUES:
+            return 0
         return self.recompiles - self.by_design
+
+    @property
+    def eager(self) -> bool:
+        """Whether these are operations run one by one, each of them cheap."""
+        example = self.example
+        return example is not None and example.via == "eager" and example.function.traced is None
 
     @property
     def eager_threshold(self) -> int:
@@ -169,6 +176,7 @@ class FunctionStats:
     sizes: Counter[str] = dataclasses.field(default_factory=Counter)
 
     def add(self, event: CompileEvent) -> None:
+        """Adds an event of this function."""
         self.qualname = event.function.qualname or self.qualname
         self.via = event.via
         self.traced = event.function.traced or self.traced
@@ -215,10 +223,12 @@ class Groups:
 
     @property
     def avoidable_seconds(self) -> float:
+        """Seconds that went into recompilations which a change would have spared."""
         return sum(
             group.seconds * group.avoidable / group.recompiles for group in self.groups.values()
         )
 
     @property
     def compiles(self) -> int:
+        """Compilations of all functions."""
         return sum(stats.compiles for stats in self.functions.values())

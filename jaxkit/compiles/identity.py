@@ -15,7 +15,6 @@ import enum
 import functools
 import hashlib
 import itertools
-import math
 import threading
 import types
 import weakref
@@ -59,6 +58,7 @@ class Tokens:
         return token, facts
 
     def token(self, value: Any) -> str:
+        """The object's token."""
         return self.entry(value)[0]
 
     def fresh(self) -> str:
@@ -78,7 +78,7 @@ def digest(*parts: str) -> str:
 
 def describe(value: Any) -> Static:
     """The `Static` of a value."""
-    if isinstance(value, types.FunctionType):
+    if type(value) is types.FunctionType:
         _, facts = TOKENS.entry(value)
         if not facts:
             facts.append(_describe(value))
@@ -87,10 +87,14 @@ def describe(value: Any) -> Static:
 
 
 def _describe(value: Any) -> Static:
-    scan = _Scan()
-    scan.visit(value, 0)
-    identity = digest(*scan.identities) if scan.identities else None
-    return Static(type_name(type(value)), short(value), digest(*scan.parts), identity)
+    kind = type_name(type(value))
+    try:
+        scan = _Scan()
+        scan.visit(value, 0)
+        identity = digest(*scan.identities) if scan.identities else None
+        return Static(kind, short(value), digest(*scan.parts), identity)
+    except Exception:
+        return Static(kind, f"{type(value).__name__}(...)", digest(kind), TOKENS.token(value))
 
 
 def type_name(kind: type) -> str:
@@ -170,6 +174,8 @@ class _Scan:
             self.parts.append(repr(value))
         elif kind is int:
             self.parts.append(str(value) if value.bit_length() < 512 else f"hash {hash(value)}")
+        elif isinstance(value, np.integer):  # in JAX's parameters one is as good as the other
+            self.parts[-1:] = ["int", str(int(value))]
         elif kind in (float, complex):
             self.parts.append(repr(value))
             if value != value:
@@ -197,17 +203,17 @@ class _Scan:
             self.parts.extend(sorted(item.meaning for item in inner))
             self.identities.extend(sorted(i.identity for i in inner if i.identity))
         else:
-            iterate = tuple.__iter__ if isinstance(value, tuple) else list.__iter__
-            for item in itertools.islice(iterate(value), _MAX_PARTS):
+            items = tuple.__iter__(value) if isinstance(value, tuple) else list.__iter__(value)
+            for item in itertools.islice(items, _MAX_PARTS):
                 self.visit(item, depth + 1)
 
     def _array(self, value: Any) -> None:
         facts = array_facts(value)
         self.parts.append(facts.type if facts else "array")
-        if isinstance(value, (np.ndarray, np.generic)) and value.nbytes <= _MAX_BYTES:
-            if value.dtype != object:
-                self.parts.append(hashlib.blake2b(value.tobytes(), digest_size=8).hexdigest())
-                return
+        host = isinstance(value, (np.ndarray, np.generic))
+        if host and value.nbytes <= _MAX_BYTES and value.dtype != object:
+            self.parts.append(hashlib.blake2b(value.tobytes(), digest_size=8).hexdigest())
+            return
         token = TOKENS.token(value)  # its contents are the device's: another array, another value
         self.parts.append(token)
         self.identities.append(token)
@@ -245,12 +251,15 @@ class _Scan:
     def _instance(self, value: Any, kind: type, depth: int) -> None:
         if kind.__eq__ is object.__eq__:
             self.identities.append(TOKENS.token(value))
+        if kind.__name__ in ("Jaxpr", "ClosedJaxpr"):  # its text may be very long
+            self.parts.append(TOKENS.token(value))
+            return
         stored = attributes(value)
         root = str(getattr(kind, "__module__", "")).partition(".")[0]
         if root in _TRUSTED or (root == "builtins" and not stored):
             try:
                 self.parts.append(repr(value)[:1_000])
-            except Exception:  # noqa: BLE001  a library's repr; the type is what is left
+            except Exception:
                 self.parts.append("?")
             return
         for name in sorted(stored):
@@ -276,7 +285,7 @@ def short(value: Any, depth: int = 0) -> str:
 def _short(value: Any, depth: int) -> str:
     kind = type(value)
     if value is None or kind in (bool, float, complex):
-        return "nan" if kind is float and math.isnan(value) else repr(value)
+        return repr(value)
     if kind is int:
         return repr(value) if value.bit_length() < 256 else f"int of {value.bit_length()} bits"
     if kind in (str, bytes):

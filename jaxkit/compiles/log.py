@@ -12,23 +12,23 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from jaxkit.compiles.cause import explain
-from jaxkit.compiles.event import CompileEvent
+from jaxkit.compiles.event import CompileEvent, Function
 from jaxkit.compiles.groups import Groups
 
 if TYPE_CHECKING:
     from jaxkit.report import Report
 
-_MAX_EVENTS = 10_000
-_MAX_LEAVES = 1_000_000
-_MAX_HISTORY = 64
+_MAX_EVENTS = 4_000
+_MAX_LEAVES = 400_000
+_MAX_HISTORY = 48
 _KEEP_OLDEST = 4
-_MAX_HISTORY_TOTAL = 20_000
+_MAX_HISTORY_TOTAL = 6_000
 
 
 class CompileLog:
     """What was compiled while a `watch` was open.
 
-    The log keeps the last 10,000 events (fewer when their signatures are large); what is older
+    The log keeps the last 4,000 events (fewer when their signatures are large); what is older
     is folded into the sums that `report` is made of, so that a run of any length fits.
 
     Example:
@@ -54,6 +54,7 @@ class CompileLog:
         self._kept_leaves = 0
         self._history: OrderedDict[Any, list[CompileEvent]] = OrderedDict()
         self._history_total = 0
+        self._functions: dict[Any, Function] = {}
         self._index = 0
         self._notes: Counter[str] = Counter()
         self._on_compile = on_compile
@@ -104,7 +105,7 @@ class CompileLog:
         if self._on_compile is not None:
             try:
                 self._on_compile(event)
-            except Exception:  # noqa: BLE001  the callback's fault, not the user's program's
+            except Exception:
                 self.note("callback_errors")
 
     def note(self, name: str, count: int = 1) -> None:
@@ -139,6 +140,11 @@ class CompileLog:
     def _explained(self, event: CompileEvent) -> CompileEvent:
         function = event.function
         key = (function.name, function.file, function.line)
+        if function.code:
+            self._functions[key] = function
+        elif key in self._functions:  # a backward program: JAX tells where it comes from, no more
+            function = self._functions[key]
+            event = dataclasses.replace(event, function=function)
         if event.via != "eager" or function.traced is not None:
             key = (*key, function.code)
         history = self._history.get(key, [])

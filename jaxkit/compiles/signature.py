@@ -67,7 +67,7 @@ class _Walk:
     def array(self, value: Any, path: str) -> None:
         try:
             facts = array_facts(value)
-        except Exception:  # noqa: BLE001  a deleted or foreign array
+        except Exception:
             facts = None
         if facts is None:
             self.complete = False
@@ -78,8 +78,9 @@ class _Walk:
             )
         )
 
-    def static(self, value: Any, path: str) -> None:
-        self.leaves.append(intern(Leaf(path, "static", static=describe(value))))
+    def static(self, value: Any, path: str, *, metadata: bool = False) -> None:
+        held = "metadata" if metadata else ""
+        self.leaves.append(intern(Leaf(path, "static", held, static=describe(value))))
 
     def node(self, value: Any, path: str, kind: type) -> None:
         """A registered container of another type, or a leaf."""
@@ -144,12 +145,12 @@ class _Walk:
         if statics:
             for name, item in statics.items():
                 if not name.startswith("_"):
-                    self.static(item, f"{path}.{name}")
+                    self.static(item, f"{path}.{name}", metadata=True)
             return
         data = treedef.node_data()
         aux = data[1] if data is not None else None
         if aux is not None and aux != () and not isinstance(value, tuple):
-            self.static(aux, f"{path}.<metadata>")
+            self.static(aux, f"{path}.<metadata>", metadata=True)
 
 
 def _sorted_keys(value: dict[Any, Any]) -> Iterable[Any]:
@@ -209,6 +210,10 @@ def build(call: Call, anchor: Anchor) -> Signature:
     statics = {names[i] for i in _positions(call.static_argnums, len(names))}
     statics |= {words[k] for k in call.static_argnames if k in words}
     statics |= {name for name in names if name in call.static_argnames}
+    if call.leaf_rule == "filter":
+        holder = getattr(call.fun, "__self__", call.fun)
+        if is_pytree(holder):  # a module, or a module's method: its leaves are arguments too
+            walk.add(holder, "self")
     for name, value in zip(names, call.args, strict=True):
         passing.append(_place(walk, name, value, name in statics, "positional"))
     for key, value in call.kwargs.items():
@@ -225,6 +230,11 @@ def build(call: Call, anchor: Anchor) -> Signature:
     if anchor.operands is not None and call.via != "shard_map":
         leaves = _operands(anchor, leaves)
     return Signature(tuple(leaves), tuple(walk.nodes), tuple(passing), walk.complete)
+
+
+def is_pytree(value: Any) -> bool:
+    """Whether JAX sees a container in it, and not a leaf."""
+    return not jax.tree_util.all_leaves([value])
 
 
 def _positions(numbers: Iterable[int], count: int) -> list[int]:

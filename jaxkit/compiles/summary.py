@@ -17,8 +17,10 @@ from jaxkit.report import Finding, Report, SourceLine, Text, Tree
 
 _SHOWN = 12
 _NOTES = {
-    "unread_frames": "{n} of JAX's signals could not be read in full: JAX may be newer than this jaxkit",
-    "listeners_cleared": "the program cleared all listeners of jax.monitoring ({n} times); jaxkit listened again",
+    "unread_frames": "{n} of JAX's signals could not be read in full: is JAX newer than jaxkit?",
+    "listeners_cleared": (
+        "the program called jax.monitoring.clear_event_listeners ({n}x); jaxkit listened again"
+    ),
     "callback_errors": "on_compile raised {n} times; the program went on",
     "write_errors": "{n} lines of the recording could not be written",
     "not_watched": "this JAX could not be watched",
@@ -215,7 +217,7 @@ def _sites(stats: FunctionStats) -> str:
 def _eager_trees(groups: Groups, by_function: Mapping[FunctionKey, Sequence[Group]]) -> list[Tree]:
     """Eager operations, a line of the user's at a time."""
     lines: dict[tuple[str, int], list[FunctionStats]] = {}
-    for key, stats in groups.functions.items():
+    for stats in groups.functions.values():
         if stats.via == "eager" and not stats.traced:
             lines.setdefault((stats.file, stats.line), []).append(stats)
     trees: list[tuple[float, Tree]] = []

@@ -57,7 +57,7 @@ class Watch:
     def _start_quietly(self, *_: Any) -> None:
         try:
             self.start()
-        except Exception:  # noqa: BLE001  an unknown JAX: the program runs on unwatched
+        except Exception:
             self.log.note("not_watched")
 
     def stop(self, **closing: Any) -> None:

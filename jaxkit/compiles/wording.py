@@ -48,6 +48,7 @@ def sizes_text(sizes: Iterable[int]) -> str:
 
 
 def names(group: Group) -> str:
+    """The paths that changed."""
     return listed(group.paths)
 
 

@@ -1,0 +1,88 @@
+"""Reading a call while its arguments are on the stack, into data that keeps none of them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+from jaxkit._jax import readers
+from jaxkit._jax.call import Anchor, Call
+from jaxkit._jax.read_jit import plain_name, source_of
+from jaxkit._jax.stack import Site
+from jaxkit.compiles.event import Function, Signature
+from jaxkit.compiles.function import combine_bodies, describe_function
+from jaxkit.compiles.pending import Pending
+from jaxkit.compiles.signature import build, is_pytree
+
+
+def read_call(
+    fun_name: str,
+    anchor: Anchor | None,
+    *,
+    key: tuple[Any, ...] | None,
+    site: Site | None,
+    config: dict[str, Any],
+) -> tuple[Pending, int]:
+    """A compilation that has just begun, and how much of it could not be read.
+
+    Args:
+      fun_name: JAX's name for it.
+      anchor: the jit-level call, if one was found on the stack.
+      key: what later stages of it will share.
+      site: the user's line.
+      config: the configuration in JAX's keys.
+    """
+    name = plain_name(fun_name)
+    call: Call | None = None
+    function, signature, unread = Function(name), Signature(complete=False), 0
+    if anchor is not None:
+        call, unread = readers.read(anchor)
+    if call is not None and anchor is not None:
+        try:
+            function = _function(call, name, site)
+            signature = build(call, anchor)
+        except Exception:
+            unread += 1
+    else:
+        unread += 1
+        source = source_of(anchor.debug, name) if anchor is not None else None
+        if source is not None:
+            function = Function(source[0], file=source[1], line=source[2])
+    pending = Pending(
+        key=key,
+        name=name,
+        time=time.time(),
+        thread=_thread_name(),
+        function=function,
+        call_site=site,
+        via=call.via if call is not None else "jit",
+        signature=signature,
+        options=call.options if call is not None else {},
+        config=config,
+        role=(call.role if call else None) or (anchor.role if anchor else ""),
+        aot_key=anchor.aot_key if anchor is not None else None,
+    )
+    return pending, unread
+
+
+def _thread_name() -> str:
+    """This thread's name; `threading.current_thread` would invent a thread for a foreign one."""
+    ident = threading.get_ident()
+    for thread in threading.enumerate():
+        if thread.ident == ident:
+            return thread.name
+    return f"thread {ident}"
+
+
+def _function(call: Call, name: str, site: Site | None) -> Function:
+    if call.eager:
+        place = (site.file, site.line) if site is not None else ("", 0)
+        operation = Function(name, name, "jax", place[0], place[1], id=name, inner_id=name)
+        if call.bodies:
+            return combine_bodies(dict(call.bodies), operation, call.rewraps)
+        return operation
+    if call.fun is None and call.source is not None:
+        return Function(call.source[0], file=call.source[1], line=call.source[2])
+    by_value = call.leaf_rule == "filter" and is_pytree(call.fun)
+    return describe_function(call.fun, name, by_value=by_value)
