@@ -8,6 +8,7 @@ operands, and the function's ``cache_miss`` may stand further out, or not at all
 
 from __future__ import annotations
 
+import zlib
 from typing import Any
 
 from jaxkit._jax.call import Anchor, Call, local
@@ -90,8 +91,19 @@ def _from_impl(name: str, entries: list[Entry], index: int) -> Anchor | None:
             break
     else:
         anchor.outer = entries[index + 1 :]
-    anchor.role = "/".join(roles)
+    anchor.role = f"{'/'.join(roles)} {_program_shape(jaxpr)}".strip() if jaxpr is not None else ""
     return anchor
+
+
+def _program_shape(jaxpr: Any) -> str:
+    """What tells a derived program from the others of its function, whatever its array shapes."""
+    inner = getattr(jaxpr, "jaxpr", jaxpr)
+    try:
+        names = " ".join(str(eqn.primitive.name) for eqn in inner.eqns[:200])
+        counts = f"{len(inner.invars)}>{len(inner.outvars)}:{len(inner.eqns)}"
+    except AttributeError:
+        return ""
+    return f"{counts}:{zlib.crc32(names.encode()):08x}"
 
 
 def _from_aot(name: str, entries: list[Entry], index: int) -> Anchor | None:

@@ -77,12 +77,14 @@ class Stack(NamedTuple):
       entries: marked frames, innermost first, down to the enclosing open event.
       holder: id of the frame that holds JAX's timer, which identifies the open event.
       site: innermost frame of the user's, else of a library other than JAX, else None.
+      by_library: whether a library called JAX there, and not the user's line itself.
       open_holders: which of the holders asked for are still on the stack.
     """
 
     entries: list[Entry]
     holder: int
     site: Site | None
+    by_library: bool
     open_holders: set[int]
 
 
@@ -135,6 +137,7 @@ def read_stack(boundaries: frozenset[int] | set[int] = frozenset()) -> Stack:
     open_holders: set[int] = set()
     site: Site | None = None
     fallback: Site | None = None
+    by_library = False
     holder = 0
     after_timer = False
     while frame is not None:
@@ -142,6 +145,7 @@ def read_stack(boundaries: frozenset[int] | set[int] = frozenset()) -> Stack:
         word = _word(code)
         if word == ":user":
             if site is None:
+                by_library = fallback is not None
                 site = Site(code.co_filename, frame.f_lineno, code.co_qualname)
         elif word == ":library":
             if fallback is None:
@@ -157,7 +161,7 @@ def read_stack(boundaries: frozenset[int] | set[int] = frozenset()) -> Stack:
         if word[0] != ":" and not open_holders:
             entries.append(Entry(word, frame))
         frame = frame.f_back
-    return Stack(entries, holder, site or fallback, open_holders)
+    return Stack(entries, holder, site or fallback, by_library, open_holders)
 
 
 def failed() -> str | None:

@@ -42,7 +42,7 @@ def explain(event: CompileEvent, earlier: Sequence[CompileEvent]) -> tuple[Cause
     peers = [past for past in earlier if past.role == event.role]
     if not peers:
         return (FIRST,)
-    if event.role.endswith("transpose"):
+    if event.backward:
         inherited = _of_forward_pass(event, earlier)
         if inherited is not None:
             return inherited
@@ -55,7 +55,7 @@ def _of_forward_pass(
 ) -> tuple[Cause, ...] | None:
     """A backward program is compiled again because the forward one was, just before it."""
     for past in reversed(earlier):
-        if past.thread == event.thread and not past.role.endswith("transpose"):
+        if past.thread == event.thread and not past.backward:
             return past.causes if past.recompile else None
     return None
 
@@ -79,7 +79,9 @@ def _against(event: CompileEvent, past: CompileEvent) -> tuple[Cause, ...]:
         return (Cause("transform-rewrap", detail={"transform": "shard_map"}),)
     if any(wrapper.startswith("rewraps") for wrapper in event.function.wrappers):
         return (Cause("control-flow-closure", detail={"body": event.function.traced}),)
-    if event.time < past.time + past.total_seconds and event.thread != past.thread:
+    if event.role:  # derived anew from the function: another program of the same form
+        return (FIRST,)
+    if event.time + past.total_seconds and event.thread != past.thread:
         return (Cause("first", detail={"race": past.thread}),)
     if not event.signature.complete or not event.function.id:
         return (Cause("unknown"),)

@@ -118,15 +118,28 @@ class Leaf:
     def from_dict(cls, data: Mapping[str, Any]) -> Leaf:
         """The inverse of `to_dict`."""
         static = data.get("static")
-        return cls(
-            path=str(data["path"]),
-            kind=str(data["kind"]),
-            type=str(data.get("type") or ""),
-            weak_type=bool(data.get("weak_type")),
-            sharding=data.get("sharding"),
-            committed=bool(data.get("committed")),
-            static=Static(**static) if static else None,
+        return intern(
+            cls(
+                path=str(data["path"]),
+                kind=str(data["kind"]),
+                type=str(data.get("type") or ""),
+                weak_type=bool(data.get("weak_type")),
+                sharding=data.get("sharding"),
+                committed=bool(data.get("committed")),
+                static=Static(**static) if static else None,
+            )
         )
+
+
+_MAX_INTERNED = 100_000
+_interned: dict[Leaf, Leaf] = {}
+
+
+def intern(leaf: Leaf) -> Leaf:
+    """One object for equal leaves, so that many signatures of one model cost little memory."""
+    if len(_interned) > _MAX_INTERNED:
+        _interned.clear()
+    return _interned.setdefault(leaf, leaf)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -257,8 +270,8 @@ class CompileEvent:
       index: position in the log, from 0.
       seconds: exclusive seconds a stage; what ran nested inside is counted there.
       stages: the stages that ran; a trace that JAX answered from its cache is not among them.
-      role: which program of the function: ``""`` the plain one, ``vmap``, ``jvp``,
-        ``transpose`` or a path of them as ``vmap/jvp``.
+      role: which program of the function: ``""`` the plain one, else how it was derived
+        (``vmap``, ``jvp``, ``transpose`` or a path of them as ``vmap/jvp``) and its form.
       recompile: whether the function had been compiled before, and this was not by design.
       causes: most telling first; a single ``first`` where it is not a recompilation.
     """
@@ -290,6 +303,11 @@ class CompileEvent:
     def total_seconds(self) -> float:
         """Exclusive seconds of all stages."""
         return sum(self.seconds.values())
+
+    @property
+    def backward(self) -> bool:
+        """Whether it is the transposed program of a reverse-mode derivative."""
+        return self.role.partition(" ")[0].endswith("transpose")
 
     @property
     def kind(self) -> str:

@@ -14,13 +14,16 @@ from jaxkit.compiles.event import Cause, CompileEvent, Leaf
 
 # An eager operation that saw a few shapes is how models are initialised; one whose same axis
 # keeps changing is a loop over ragged data. Shapes that differ in several ways need more proof.
+# A library's line (a layer that makes its parameters) needs the most.
 EAGER_ONE_AXIS = 5
-EAGER_MANY_AXES = 8
+EAGER_MANY_AXES = 12
+EAGER_IN_LIBRARY = 48
 # A flag or a mode makes as many programs as it has values; a few are by design.
 DISCRETE_VALUES = 4
 _DISCRETE_TYPES = frozenset({"bool", "str", "NoneType", "bytes", "function", "type"})
-_MAX_VALUES = 1_000
+MAX_VALUES = 200  # distinct values and sizes remembered of a path; above, it is "or more"
 _MAX_PATHS = 50
+_MAX_SHAPES = 64
 
 FunctionKey = tuple[str, str, int]
 
@@ -41,18 +44,18 @@ class Path:
         """Adds one change of this path."""
         self.after = cause.after or ""
         for text in (cause.before, cause.after):
-            if text is not None and len(self.values) < _MAX_VALUES:
+            if text is not None and len(self.values) < MAX_VALUES:
                 self.values.setdefault(text)
         if "type" in cause.detail:
             self.types.update(str(cause.detail["type"]).split(", "))
-        if "rank" in cause.detail:
+        before, after = _sizes(cause.before), _sizes(cause.after)
+        if len(before) != len(after):
             self.ranks = True
-        before, after = split_type(cause.before or "")[1], split_type(cause.after or "")[1]
-        if len(before) == len(after):
+        else:
             for axis, pair in enumerate(zip(before, after, strict=True)):
                 if pair[0] != pair[1] and all(size.isdigit() for size in pair):
                     sizes = self.axes.setdefault(axis, set())
-                    if len(sizes) < _MAX_VALUES:
+                    if len(sizes) < MAX_VALUES:
                         sizes.update(int(size) for size in pair)
 
 
@@ -122,8 +125,11 @@ class Group:
     @property
     def eager_threshold(self) -> int:
         """From how many programs on an eager operation counts as a loop over shapes."""
-        steady = all(not p.ranks and len(p.axes) <= 1 for p in self.paths.values())
-        return EAGER_ONE_AXIS if steady else EAGER_MANY_AXES
+        if all(not path.ranks and len(path.axes) <= 1 for path in self.paths.values()):
+            return EAGER_ONE_AXIS
+        example = self.example
+        inside = example is not None and "library" in example.function.wrappers
+        return EAGER_IN_LIBRARY if inside else EAGER_MANY_AXES
 
     @property
     def discrete(self) -> bool:
@@ -135,6 +141,14 @@ class Group:
 
     def _distinct(self) -> set[str]:
         return {value for path in self.paths.values() for value in path.values}
+
+
+def _sizes(text: str | None) -> tuple[str, ...]:
+    """The sizes in ``f32[3,4]``, or in a static shape ``(3, 4)``."""
+    text = text or ""
+    if text.startswith("(") and text.endswith(")"):
+        return tuple(part.strip() for part in text[1:-1].split(",") if part.strip())
+    return split_type(text)[1] if text.endswith(("]", "] weak")) else ()
 
 
 def _data(kind: str) -> bool:
@@ -213,7 +227,7 @@ class Groups:
         stats.add(event)
         if event.compiled:
             seen = self.shapes.setdefault(key, [])
-            if len(seen) < 256 and event.via != "eager":
+            if len(seen) < _MAX_SHAPES and event.via != "eager":
                 seen.append(event.signature.leaves)
         if event.compiled and event.recompile:
             group = self.groups.get((key, event.kind))

@@ -22,6 +22,7 @@ def read_call(
     *,
     key: tuple[Any, ...] | None,
     site: Site | None,
+    by_library: bool,
     config: dict[str, Any],
 ) -> tuple[Pending, int]:
     """A compilation that has just begun, and how much of it could not be read.
@@ -31,6 +32,7 @@ def read_call(
       anchor: the jit-level call, if one was found on the stack.
       key: what later stages of it will share.
       site: the user's line.
+      by_library: whether a library called JAX there, as when a layer makes its parameters.
       config: the configuration in JAX's keys.
     """
     name = plain_name(fun_name)
@@ -40,7 +42,7 @@ def read_call(
         call, unread = readers.read(anchor)
     if call is not None and anchor is not None:
         try:
-            function = _function(call, name, site)
+            function = _function(call, name, site, by_library=by_library)
             signature = build(call, anchor)
         except Exception:
             unread += 1
@@ -75,10 +77,18 @@ def _thread_name() -> str:
     return f"thread {ident}"
 
 
-def _function(call: Call, name: str, site: Site | None) -> Function:
+def _function(call: Call, name: str, site: Site | None, *, by_library: bool) -> Function:
     if call.eager:
         place = (site.file, site.line) if site is not None else ("", 0)
-        operation = Function(name, name, "jax", place[0], place[1], id=name, inner_id=name)
+        operation = Function(
+            name,
+            name,
+            "jax",
+            *place,
+            id=name,
+            inner_id=name,
+            wrappers=("library",) if by_library else (),
+        )
         if call.bodies:
             return combine_bodies(dict(call.bodies), operation, call.rewraps)
         return operation

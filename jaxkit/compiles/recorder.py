@@ -169,7 +169,12 @@ class Recorder:
             pending = self._aot_match(anchor, stage)
             if pending is None:
                 pending, unread = read_call(
-                    fun_name, anchor, key=key, site=stack.site, config=self._contexts.now()
+                    fun_name,
+                    anchor,
+                    key=key,
+                    site=stack.site,
+                    by_library=stack.by_library,
+                    config=self._contexts.now(),
                 )
                 if unread:
                     self._notes("unread_frames", unread)

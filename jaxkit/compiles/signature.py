@@ -15,19 +15,11 @@ import jax
 from jaxkit._jax.call import Anchor, Call
 from jaxkit._jax.read_jit import operand_names
 from jaxkit._jax.values import array_facts, is_array
-from jaxkit.compiles.event import Leaf, Signature
+from jaxkit.compiles.event import Leaf, Signature, intern
 from jaxkit.compiles.identity import attributes, describe, short, type_name
 
 _MAX_LEAVES = 20_000
 _EMPTY = inspect.Parameter.empty
-_leaves: dict[Leaf, Leaf] = {}
-
-
-def intern(leaf: Leaf) -> Leaf:
-    """One object for equal leaves, so that many signatures of one model cost little memory."""
-    if len(_leaves) > 200_000:
-        _leaves.clear()
-    return _leaves.setdefault(leaf, leaf)
 
 
 class _Walk:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from jaxkit.compiles.groups import Group, Path
+from jaxkit.compiles.groups import MAX_VALUES, Group, Path
 
 
 def listed(items: Iterable[str], limit: int = 4) -> str:
@@ -44,7 +44,11 @@ def sizes_text(sizes: Iterable[int]) -> str:
     found = sorted(sizes)
     if len(found) <= 6:
         return f"{len(found)} sizes ({', '.join(map(str, reversed(found)))})"
-    return f"{len(found)} sizes, {found[0]} to {found[-1]}"
+    return f"{_many(len(found))} sizes, {found[0]} to {found[-1]}"
+
+
+def _many(number: int) -> str:
+    return f"{number} or more" if number >= MAX_VALUES else str(number)
 
 
 def names(group: Group) -> str:
@@ -70,7 +74,7 @@ def _shape_change(paths: Sequence[Path]) -> str:
 def _values(path: Path, limit: int = 5) -> str:
     values = list(path.values)
     if len(values) > limit:
-        return f"{len(values)} values, {values[0]}, {values[1]}, ... {values[-1]}"
+        return f"{_many(len(values))} values, {values[0]}, {values[1]}, ... {values[-1]}"
     return ", then ".join(values)
 
 
@@ -171,10 +175,15 @@ def _options(group: Group) -> str:
 
 
 def _eager(group: Group) -> str:
-    axes = {a for p in group.paths.values() for a in p.axes}
-    shapes = {value for path in group.paths.values() for value in path.values}
-    many = counted(max(len(shapes), group.recompiles + 1), "shape")
-    return f"ran op by op on {many}" + (f", axis {axes.pop()} changing" if len(axes) == 1 else "")
+    axes: dict[int, set[int]] = {}
+    for path in group.paths.values():
+        for axis, sizes in path.axes.items():
+            axes.setdefault(axis, set()).update(sizes)
+    text = f"ran op by op, a small program for each of {group.recompiles + 1} shapes or parameters"
+    if len(axes) == 1:
+        axis, sizes = next(iter(axes.items()))
+        return f"{text} (axis {axis} took {sizes_text(sizes)})"
+    return text
 
 
 def _cleared(group: Group) -> str:
