@@ -51,3 +51,74 @@ assert grown < 100, f"{grown:.0f} MB"
 def test_many_events_fit(functions: int, sizes: int, count: int) -> None:
     command = [sys.executable, "-c", PROGRAM, str(functions), str(sizes), str(count)]
     subprocess.run(command, check=True, timeout=300)
+
+
+# Written without JAX: what is folded never needs it. Every tenth function has a hundred leaves,
+# all of which change; the others have one.
+LONG_RUN = """
+import sys
+from jaxkit.compiles.event import CompileEvent, Function, Leaf, Place, Signature
+from jaxkit.compiles.log import CompileLog
+
+FUNCTIONS, COUNT = 300, 100_000
+
+def resident():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * 4096 / 1e6
+
+def leaves(size, wide):
+    yield Leaf("batch['x']", "array", f"f32[{size},8]")
+    for number in range(99 if wide else 0):
+        path = f"params['layer_{number}']"
+        yield Leaf(path, "array", f"f32[{number + 1},{size % 7 + 1}]")
+
+def event(number):
+    which = number % FUNCTIONS
+    found = tuple(leaves(number // FUNCTIONS, which % 10 == 0))
+    return CompileEvent(
+        index=-1,
+        process=1,
+        thread="MainThread",
+        time=1.0 + number,
+        outcome="compiled",
+        function=Function(
+            f"f{which}",
+            f"f{which}",
+            "program",
+            "program.py",
+            which + 1,
+            id=f"#{which}",
+            inner_id=f"#{which}",
+            code=f"code {which}",
+        ),
+        call_site=Place("program.py", 1_000 + number % 50, "main"),
+        via="jit",
+        stages=("trace", "lower", "compile"),
+        seconds={"trace": 0.25, "lower": 0.25, "compile": 0.5},
+        signature=Signature(found, (("batch", "dict"),), (("batch", "positional"),)),
+    )
+
+before = resident()
+log = CompileLog()
+for number in range(COUNT):
+    log.record(event(number))
+grown = resident() - before
+report = log.report()
+assert "jax" not in sys.modules
+functions = report.data["functions"]
+assert len(functions) == FUNCTIONS
+assert sum(function["compiles"] for function in functions) == COUNT
+assert sum(function["recompiles"] for function in functions) == COUNT - FUNCTIONS
+assert report.data["events"] == report.data["compiles"] == COUNT
+assert abs(report.data["compile_seconds"] - COUNT) < 1
+assert {finding.kind for finding in report.findings} == {"shape-change"}
+assert sum(finding.data["recompiles"] for finding in report.findings) == COUNT - FUNCTIONS
+assert log.dropped == COUNT - len(log.events) > 0
+assert log.events[-1].index == COUNT - 1
+assert grown < 100, f"{grown:.0f} MB"
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/self/statm")
+def test_a_hundred_thousand_events_fit_and_add_up() -> None:
+    subprocess.run([sys.executable, "-c", LONG_RUN], check=True, timeout=300)
