@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from jaxkit.compiles.groups import FunctionStats, Group
 from jaxkit.compiles.replay import Leaves, as_one, pad_axes, power_of_two
-from jaxkit.compiles.wording import counted, listed, names, seconds
+from jaxkit.compiles.wording import counted, differing_fields, listed, names, seconds
 
 # Above this many sizes, or this ratio of largest to smallest, one size for all wastes too much.
 _ONE_SIZE_COUNT = 8
@@ -35,20 +35,33 @@ def _left(before: int, after: int, group: Group) -> str:
 
 
 def _shape(group: Group, stats: FunctionStats, shapes: Sequence[Leaves]) -> str:
-    axes = {path.path: set(path.axes) for path in group.paths.values() if path.axes}
-    sizes = {size for path in group.paths.values() for s in path.axes.values() for size in s}
-    if not axes or any(path.ranks for path in group.paths.values()):
+    paths = {path.path: set(path.axes) for path in group.paths.values() if path.axes}
+    sizes: dict[int, set[int]] = {}
+    for path in group.paths.values():
+        for axis, found in path.axes.items():
+            sizes.setdefault(axis, set()).update(found)
+    if not sizes or any(path.ranks for path in group.paths.values()):
         return f"give {names(group)} the same shape at every call, or jit one function a shape"
-    which = listed({f"axis {axis}" for s in axes.values() for axis in s})
-    largest, smallest = max(sizes), max(min(sizes), 1)
-    one = len(sizes) <= _ONE_SIZE_COUNT and largest / smallest <= _ONE_SIZE_RATIO
-    replay = pad_axes(shapes, axes, (lambda _: largest) if one else power_of_two)
-    to = f"to {largest}" if one else "to the next power of two"
-    drop = " (or drop the short one)" if len(sizes) == 2 else ""
+    buckets = {axis: _bucket(found) for axis, found in sizes.items()}
+    replay = pad_axes(shapes, paths, lambda axis, size: buckets[axis] or power_of_two(size))
+    each = [
+        f"axis {axis} to {size or 'the next power of two'}"
+        for axis, size in sorted(buckets.items())
+    ]
+    ragged = len(sizes) == 1 and len(next(iter(sizes.values()))) == 2
+    drop = " (or drop the short one)" if ragged else ""
     return (
-        f"pad {which} of {names(group)} {to}{drop}, and leave the padding out of the result "
+        f"pad {names(group)} along {listed(each)}{drop}, and leave the padding out of the result "
         f"with a mask{_left(replay.before, replay.after, group)}"
     )
+
+
+def _bucket(sizes: set[int]) -> int | None:
+    """The one size to pad to, or None where one size for all would waste too much."""
+    largest, smallest = max(sizes), max(min(sizes), 1)
+    if len(sizes) <= _ONE_SIZE_COUNT and largest / smallest <= _ONE_SIZE_RATIO:
+        return largest
+    return None
 
 
 def _dtype(group: Group, stats: FunctionStats, shapes: Sequence[Leaves]) -> str:
@@ -103,9 +116,13 @@ def _static_value(group: Group, stats: FunctionStats, shapes: Sequence[Leaves]) 
             f"run the loop inside one jit with {names(group)} as an argument, "
             f"as lax.fori_loop allows{left}"
         )
+    fields = {
+        field for path in group.paths.values() for field in differing_fields(list(path.values))
+    }
+    what = f"{listed(sorted(fields))} of {names(group)}" if fields else names(group)
     return (
-        f"make {names(group)} an ordinary argument (not static) and decide by its value with "
-        f"jnp.where or lax.cond{left}"
+        f"pass {what} as an ordinary argument, not static (where Python branches on it, use "
+        f"jnp.where or lax.cond){left}"
     )
 
 

@@ -27,7 +27,7 @@ from jaxkit.compiles.event import Static
 
 _MAX_PARTS = 400
 _MAX_DEPTH = 8
-_MAX_REPR = 120
+_MAX_REPR = 160
 _MAX_BYTES = 65_536
 _TRUSTED = frozenset(
     {"jax", "jaxlib", "numpy", "ml_dtypes", "datetime", "pathlib", "decimal", "fractions", "re"}

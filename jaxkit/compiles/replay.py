@@ -30,14 +30,14 @@ def power_of_two(size: int) -> int:
 
 
 def pad_axes(
-    shapes: Sequence[Leaves], axes: dict[str, set[int]], bucket: Callable[[int], int]
+    shapes: Sequence[Leaves], axes: dict[str, set[int]], bucket: Callable[[int, int], int]
 ) -> Replay:
     """How many programs are left when the given axes are padded to a bucket.
 
     Args:
       shapes: the signatures that were compiled.
       axes: the axes to pad, by path.
-      bucket: the padded size for a size.
+      bucket: the padded size for an axis and its size.
     """
     programs: set[Leaves] = set()
     real = padded = 0
@@ -49,7 +49,7 @@ def pad_axes(
                 continue
             dtype, sizes = split_type(leaf.type)
             new = [
-                str(bucket(int(size))) if axis in axes[leaf.path] and size.isdigit() else size
+                str(bucket(axis, int(size))) if axis in axes[leaf.path] and size.isdigit() else size
                 for axis, size in enumerate(sizes)
             ]
             real += _volume(sizes)

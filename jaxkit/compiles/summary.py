@@ -159,11 +159,17 @@ def _blocks(
 def _headline(groups: Groups, wall: float | None) -> str:
     if not groups.compiles:
         return "jaxkit: nothing was compiled"
-    text = (
-        f"jaxkit: {counted(groups.compiles, 'compilation')} of "
-        f"{counted(len([s for s in groups.functions.values() if s.compiles]), 'function')} "
-        f"took {seconds(groups.seconds)}"
-    )
+    compiled = [stats for stats in groups.functions.values() if stats.compiles]
+    functions = [stats for stats in compiled if stats.via != "eager" or stats.traced]
+    eager = groups.compiles - sum(stats.compiles for stats in functions)
+    what: list[str] = []
+    if functions:
+        number = groups.compiles - eager
+        of = counted(len(functions), "function")
+        what.append(f"{counted(number, 'compilation')} of {of}")
+    if eager:
+        what.append(f"{eager} of eager operations" if functions else f"{eager} eager operations")
+    text = f"jaxkit: {listed(what)} took {seconds(groups.seconds)}"
     if wall:
         text += f" of {seconds(wall)} ({min(groups.seconds / wall, 1):.0%})"
     avoidable = groups.avoidable_seconds
@@ -235,7 +241,7 @@ def _eager_trees(groups: Groups, by_function: Mapping[FunctionKey, Sequence[Grou
         label = (
             f"eager operations  {place(file, line)}  {programs} small programs  {seconds(total)}"
         )
-        names = listed(dict.fromkeys(group.function[0] for group in found))
+        names = listed(dict.fromkeys(group.function[0].lstrip("_") for group in found))
         text = f"{names} {sentence(max(found, key=lambda g: g.recompiles))}"
         children = [text, "fix: do it in NumPy, or pad to one shape and put it inside one jit"]
         trees.append((total, Tree(label, children, style="bad")))

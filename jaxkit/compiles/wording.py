@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from jaxkit.compiles.groups import MAX_VALUES, Group, Path
@@ -71,11 +72,43 @@ def _shape_change(paths: Sequence[Path]) -> str:
     return f"{paths[0].before} -> {paths[0].after}" if paths else "another shape"
 
 
-def _values(path: Path, limit: int = 5) -> str:
+def _values(path: Path, limit: int = 3) -> str:
     values = list(path.values)
+    fields = differing_fields(values)
+    if fields:
+        inside = ", ".join(f"{name} {_series(found, limit)}" for name, found in fields.items())
+        return f"{_many(len(values))} values that differ in {inside}"
     if len(values) > limit:
-        return f"{_many(len(values))} values, {values[0]}, {values[1]}, ... {values[-1]}"
+        return f"{_many(len(values))} values, {_series(values, limit)}"
     return ", then ".join(values)
+
+
+def _series(values: Sequence[str], limit: int) -> str:
+    """``0, 1, ... 5``."""
+    if len(values) > limit:
+        return f"{values[0]}, {values[1]}, ... {values[-1]}"
+    return ", ".join(values)
+
+
+_FIELD = re.compile(r"(?:^[\w.]+\(|, )(\w+)=")
+
+
+def differing_fields(values: Sequence[str]) -> dict[str, list[str]]:
+    """Of texts such as ``Config(rate=0.1, width=64)``, the fields that are not all equal.
+
+    Returns:
+      the field's values by its name; empty where the texts are not all of that form.
+    """
+    if len(values) < 2:
+        return {}
+    found: dict[str, dict[str, None]] = {}
+    for text in values:
+        parts = _FIELD.split(text.removesuffix(")"))
+        if len(parts) < 3 or parts[0] or text.endswith("..."):
+            return {}
+        for name, value in zip(parts[1::2], parts[2::2], strict=True):
+            found.setdefault(name, {})[value] = None
+    return {name: list(given) for name, given in found.items() if len(given) > 1}
 
 
 def _each(group: Group, verb: str) -> str:
