@@ -65,35 +65,64 @@ def type_text(dtype: str, shape: tuple[Any, ...]) -> str:
     return text
 
 
+# What a type is, asked once a type: `isinstance(x, jax.Array)` runs Python code in JAX.
+_kinds: dict[type, str] = {}
+
+
+def kind_of(kind: type) -> str:
+    """``jax``, ``tracer``, ``numpy``, ``number`` or ``other``, for a type."""
+    word = _kinds.get(kind)
+    if word is None:
+        if issubclass(kind, jax.core.Tracer):
+            word = "tracer"
+        elif issubclass(kind, (np.ndarray, np.generic)):
+            word = "numpy"
+        elif issubclass(kind, (bool, int, float, complex)):
+            word = "number"
+        else:
+            word = "jax" if issubclass(kind, jax.Array) else "other"
+        if len(_kinds) > 5_000:
+            _kinds.clear()
+        _kinds[kind] = word
+    return word
+
+
 def is_array(value: Any) -> bool:
     """Whether it is a JAX or NumPy array (or NumPy scalar), a tracer included."""
-    return isinstance(value, (jax.Array, np.ndarray, np.generic))
+    return kind_of(type(value)) in ("jax", "numpy", "tracer")
 
 
-def array_facts(value: Any) -> ArrayFacts | None:
-    """Facts of an array, Python number, `jax.ShapeDtypeStruct` or aval; None for anything else."""
-    if isinstance(value, jax.Array):
-        return _jax_array(value)
-    if isinstance(value, (np.ndarray, np.generic)):
+def array_facts(value: Any, *, layouts: bool = False) -> ArrayFacts | None:
+    """Facts of an array, Python number, `jax.ShapeDtypeStruct` or aval; None for anything else.
+
+    Args:
+      value: what to describe.
+      layouts: whether to read memory layouts too, which is slow; a layout never changes a trace.
+    """
+    kind = kind_of(type(value))
+    if kind == "jax":
+        return _jax_array(value, layouts)
+    if kind == "numpy":
         name = _canonical(value.dtype)
         return ArrayFacts("array", type_text(name, value.shape), False, None, False)
-    if isinstance(value, (bool, int, float, complex)):
+    if kind == "number":
         return ArrayFacts("python", _python_type(value), not isinstance(value, bool), None, False)
+    if kind == "tracer":
+        return _tracer(value)
     return _abstract(value)
 
 
-def _jax_array(value: Any) -> ArrayFacts:
-    if isinstance(value, jax.core.Tracer):
-        return _tracer(value)
+def _jax_array(value: Any, layouts: bool) -> ArrayFacts:
     aval = value.aval
     text = type_text(dtype_name(aval.dtype), aval.shape)
-    committed = bool(value.committed)
-    sharding = sharding_text(value.sharding, len(aval.shape)) if committed else None
-    if committed:
+    if not value.committed:
+        return ArrayFacts("array", text, aval.weak_type, None, False)
+    sharding = sharding_text(value.sharding, len(aval.shape))
+    if layouts and len(aval.shape) > 1:
         layout = _layout(value, len(aval.shape))
         if layout:
             sharding = f"{sharding}, {layout}"
-    return ArrayFacts("array", text, bool(aval.weak_type), sharding, committed)
+    return ArrayFacts("array", text, aval.weak_type, sharding, True)
 
 
 def _tracer(value: Any) -> ArrayFacts:

@@ -176,7 +176,11 @@ def distance(event: CompileEvent, past: CompileEvent) -> float:
         found += 1
     if new.leaves != old.leaves:
         if len(new.leaves) == len(old.leaves):
-            found += sum(not same_leaf(a, b) for a, b in zip(new.leaves, old.leaves, strict=True))
+            found += sum(
+                not same_leaf(a, b)
+                for a, b in zip(new.leaves, old.leaves, strict=True)
+                if a is not b
+            )
         else:
             found += 3 + abs(len(new.leaves) - len(old.leaves))
     found += 0.9 * len(_differences(past.config, event.config))

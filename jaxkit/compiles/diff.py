@@ -53,12 +53,12 @@ def changes(new: Signature, old: Signature) -> list[Cause]:
     causes = _passing(new, old)
     told = [cause.path for cause in causes if cause.path]
     declared = {name for name, how in (*new.passing, *old.passing) if how.startswith("static")}
-    same_tree = new.nodes == old.nodes and [x.path for x in new.leaves] == [
-        x.path for x in old.leaves
-    ]
-    if same_tree:
-        pairs: Iterable[tuple[Leaf, Leaf]] = zip(new.leaves, old.leaves, strict=True)
-    else:
+    pairs: list[tuple[Leaf, Leaf]] | None = None
+    if new.nodes == old.nodes and len(new.leaves) == len(old.leaves):
+        pairs = [
+            (a, b) for a, b in zip(new.leaves, old.leaves, strict=True) if a is not b and a != b
+        ]
+    if pairs is None or any(a.path != b.path for a, b in pairs):
         found, pairs = _structure(new, old, told)
         causes.extend(found)
     for after, before in pairs:

@@ -10,8 +10,9 @@ The line format is ``jaxkit.compile/1``, one JSON object a line. History of the 
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 SCHEMA = "jaxkit.compile/1"
 OUTCOMES = ("compiled", "trace-only", "trace-cache-hit", "failed")
@@ -79,9 +80,11 @@ class Static:
         return dataclasses.asdict(self)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Leaf:
+class Leaf(NamedTuple):
     """One entry of a signature.
+
+    A named tuple and not a dataclass, because an event may have thousands and is made while the
+    user's program waits.
 
     Attributes:
       path: expression in the function's own argument names, as ``batch['x']``.
@@ -104,15 +107,9 @@ class Leaf:
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data for JSON."""
-        return {
-            "path": self.path,
-            "kind": self.kind,
-            "type": self.type,
-            "weak_type": self.weak_type,
-            "sharding": self.sharding,
-            "committed": self.committed,
-            "static": self.static.to_dict() if self.static else None,
-        }
+        data: dict[str, Any] = self._asdict()
+        data["static"] = self.static.to_dict() if self.static else None
+        return data
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Leaf:
@@ -120,13 +117,13 @@ class Leaf:
         static = data.get("static")
         return intern(
             cls(
-                path=str(data["path"]),
-                kind=str(data["kind"]),
-                type=str(data.get("type") or ""),
-                weak_type=bool(data.get("weak_type")),
-                sharding=data.get("sharding"),
-                committed=bool(data.get("committed")),
-                static=Static(**static) if static else None,
+                str(data["path"]),
+                str(data["kind"]),
+                str(data.get("type") or ""),
+                bool(data.get("weak_type")),
+                data.get("sharding"),
+                bool(data.get("committed")),
+                Static(**static) if static else None,
             )
         )
 
@@ -140,6 +137,19 @@ def intern(leaf: Leaf) -> Leaf:
     if len(_interned) > _MAX_INTERNED:
         _interned.clear()
     return _interned.setdefault(leaf, leaf)
+
+
+_leaf_texts: dict[Leaf, str] = {}
+
+
+def leaf_json(leaf: Leaf) -> str:
+    """A leaf as JSON text, written once a leaf and not once an event."""
+    text = _leaf_texts.get(leaf)
+    if text is None:
+        if len(_leaf_texts) > _MAX_INTERNED:
+            _leaf_texts.clear()
+        text = _leaf_texts[leaf] = json.dumps(leaf.to_dict())
+    return text
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -176,6 +186,7 @@ class Function:
       captured: closed-over, defaulted or bound data, name by name.
       code: digest of the code, including the code of captured functions.
       traced: for eager control flow, the name of the body that was traced.
+      jax_name: JAX's own name for it, where that is another: ``_fun`` under pmap.
     """
 
     name: str
@@ -189,6 +200,7 @@ class Function:
     captured: tuple[tuple[str, Static], ...] = ()
     code: str = ""
     traced: str | None = None
+    jax_name: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data for JSON."""
@@ -208,8 +220,9 @@ class Function:
             data["captured"] = [[name, value.to_dict()] for name, value in self.captured]
         if self.code:
             data["code"] = self.code
-        if self.traced:
-            data["traced"] = self.traced
+        for key in ("traced", "jax_name"):
+            if getattr(self, key):
+                data[key] = getattr(self, key)
         return data
 
     @classmethod
@@ -227,6 +240,7 @@ class Function:
             captured=tuple((name, Static(**value)) for name, value in data.get("captured") or ()),
             code=str(data.get("code") or ""),
             traced=data.get("traced"),
+            jax_name=data.get("jax_name"),
         )
 
 
@@ -314,8 +328,18 @@ class CompileEvent:
         """The kind of the leading cause."""
         return self.causes[0].kind if self.causes else "unknown"
 
+    def to_json(self) -> str:
+        """`to_dict` as one line of JSON; a signature of thousands of leaves costs little."""
+        leaves = ", ".join([leaf_json(leaf) for leaf in self.signature.leaves])
+        rest = json.dumps(self._fields())
+        return f'{rest[:-1]}, "signature": [{leaves}]}}'
+
     def to_dict(self) -> dict[str, Any]:
         """The event as the JSON object of DESIGN section 5."""
+        leaves = [leaf.to_dict() for leaf in self.signature.leaves]
+        return {**self._fields(), "signature": leaves}
+
+    def _fields(self) -> dict[str, Any]:
         return {
             "schema": SCHEMA,
             "index": self.index,
@@ -334,7 +358,6 @@ class CompileEvent:
             "structure": self.signature.structure,
             "options": dict(self.options),
             "config": dict(self.config),
-            "signature": [leaf.to_dict() for leaf in self.signature.leaves],
             "nodes": [list(node) for node in self.signature.nodes],
             "passing": [list(item) for item in self.signature.passing],
             "complete": self.signature.complete,

@@ -180,6 +180,7 @@ class FunctionStats:
     qualname: str = ""
     via: str = "jit"
     traced: str | None = None
+    jax_name: str | None = None
     compiles: int = 0
     recompiles: int = 0
     traces: int = 0
@@ -194,6 +195,7 @@ class FunctionStats:
         self.qualname = event.function.qualname or self.qualname
         self.via = event.via
         self.traced = event.function.traced or self.traced
+        self.jax_name = event.function.jax_name or self.jax_name
         self.compiles += event.compiled
         self.recompiles += event.recompile
         self.traces += "trace" in event.stages

@@ -68,6 +68,11 @@ class Tokens:
 
 
 TOKENS = Tokens()
+# Not float: 0.0 and -0.0 are equal and are two programs.
+_ATOMS = frozenset({int, bool, str, type(None)})
+_atoms: dict[tuple[type, Any], Static] = {}
+_type_names: dict[type, str] = {}
+_slots: dict[type, tuple[tuple[str, types.MemberDescriptorType], ...]] = {}
 
 
 def digest(*parts: str) -> str:
@@ -78,7 +83,15 @@ def digest(*parts: str) -> str:
 
 def describe(value: Any) -> Static:
     """The `Static` of a value."""
-    if type(value) is types.FunctionType:
+    kind = type(value)
+    if kind in _ATOMS and (kind is not str or len(value) < 200):
+        known = _atoms.get((kind, value))
+        if known is None:
+            if len(_atoms) > 20_000:
+                _atoms.clear()
+            known = _atoms[kind, value] = _describe(value)
+        return known
+    if kind is types.FunctionType:
         _, facts = TOKENS.entry(value)
         if not facts:
             facts.append(_describe(value))
@@ -99,6 +112,15 @@ def _describe(value: Any) -> Static:
 
 def type_name(kind: type) -> str:
     """``int``, ``collections.OrderedDict``, ``train.Config``: bounded, without control over it."""
+    known = _type_names.get(kind)
+    if known is None:
+        if len(_type_names) > 5_000:
+            _type_names.clear()
+        known = _type_names[kind] = _type_name(kind)
+    return known
+
+
+def _type_name(kind: type) -> str:
     module = getattr(kind, "__module__", "")
     name = getattr(kind, "__qualname__", "type")
     full = name if module in ("builtins", "__main__") else f"{module}.{name}"
@@ -114,16 +136,32 @@ def attributes(value: Any) -> dict[str, Any]:
             found.update(itertools.islice(stored.items(), 200))
     except AttributeError:
         pass
-    for kind in type(value).__mro__[:-1]:
-        slots = kind.__dict__.get("__slots__", ())
-        for name in (slots,) if isinstance(slots, str) else tuple(slots):
-            member = kind.__dict__.get(name)
-            if isinstance(member, types.MemberDescriptorType):
-                try:
-                    found[name] = member.__get__(value, kind)
-                except AttributeError:
-                    continue
+    kind = type(value)
+    slots = _slots.get(kind)
+    if slots is None:
+        if len(_slots) > 5_000:
+            _slots.clear()
+        slots = _slots[kind] = _slot_members(kind)
+    for name, member in slots:
+        try:
+            found[name] = member.__get__(value, kind)
+        except AttributeError:
+            continue
+    if all(type(name) is str for name in found):
+        return found
     return {name: item for name, item in found.items() if isinstance(name, str)}
+
+
+def _slot_members(kind: type) -> tuple[tuple[str, types.MemberDescriptorType], ...]:
+    """The slots of a class and its bases that are plain storage."""
+    found: dict[str, types.MemberDescriptorType] = {}
+    for base in kind.__mro__[:-1]:
+        slots = base.__dict__.get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else tuple(slots):
+            member = base.__dict__.get(name)
+            if isinstance(member, types.MemberDescriptorType):
+                found.setdefault(name, member)
+    return tuple(found.items())
 
 
 def code_digest(code: types.CodeType) -> str:

@@ -101,7 +101,8 @@ class CompileLog:
             self._index += 1
             self.groups.add(event)
             self._keep(event)
-            self._write(event.to_dict() if self._stream is not None else None)
+            if self._stream is not None:
+                self._write(event.to_json())
         if self._on_compile is not None:
             try:
                 self._on_compile(event)
@@ -123,7 +124,7 @@ class CompileLog:
     def header(self, **fields: Any) -> None:
         """Writes a line about the run itself into the recording."""
         with self._lock:
-            self._write({"schema": "jaxkit.run/1", **fields})
+            self._write(json.dumps({"schema": "jaxkit.run/1", **fields}, default=str))
 
     def close(self) -> None:
         """Stops the clock and closes the file. The log stays readable."""
@@ -177,11 +178,11 @@ class CompileLog:
             old = self._kept.popleft()
             self._kept_leaves -= len(old.signature.leaves)
 
-    def _write(self, data: dict[str, Any] | None) -> None:
-        if self._stream is None or data is None:
+    def _write(self, line: str) -> None:
+        if self._stream is None:
             return
         try:
-            self._stream.write(json.dumps(data, ensure_ascii=True, default=str) + "\n")
+            self._stream.write(line + "\n")
             self._stream.flush()
         except (OSError, ValueError):
             self._notes["write_errors"] += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
 from typing import Any
@@ -23,6 +24,7 @@ def read_call(
     key: tuple[Any, ...] | None,
     site: Site | None,
     by_library: bool,
+    layouts: bool,
     config: dict[str, Any],
 ) -> tuple[Pending, int]:
     """A compilation that has just begun, and how much of it could not be read.
@@ -33,6 +35,7 @@ def read_call(
       key: what later stages of it will share.
       site: the user's line.
       by_library: whether a library called JAX there, as when a layer makes its parameters.
+      layouts: whether memory layouts can be the reason, as they can where nothing was traced.
       config: the configuration in JAX's keys.
     """
     name = plain_name(fun_name)
@@ -43,7 +46,9 @@ def read_call(
     if call is not None and anchor is not None:
         try:
             function = _function(call, name, site, by_library=by_library)
-            signature = build(call, anchor)
+            if function.name != name:
+                function = dataclasses.replace(function, jax_name=name)
+            signature = build(call, anchor, layouts=layouts)
         except Exception:
             unread += 1
     else:

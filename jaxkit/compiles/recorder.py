@@ -174,6 +174,7 @@ class Recorder:
                     key=key,
                     site=stack.site,
                     by_library=stack.by_library,
+                    layouts=stage != "trace",
                     config=self._contexts.now(),
                 )
                 if unread:

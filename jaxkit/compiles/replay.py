@@ -54,7 +54,7 @@ def pad_axes(
             ]
             real += _volume(sizes)
             padded += _volume(new)
-            changed.append(dataclasses.replace(leaf, type=f"{dtype}[{','.join(new)}]"))
+            changed.append(leaf._replace(type=f"{dtype}[{','.join(new)}]"))
         programs.add(tuple(changed))
     return Replay(len(shapes), len(programs), 1 - real / padded if padded else 0.0)
 

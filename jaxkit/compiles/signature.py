@@ -13,20 +13,24 @@ from typing import Any
 import jax
 
 from jaxkit._jax.call import Anchor, Call
+from jaxkit._jax.config import x64_enabled
 from jaxkit._jax.read_jit import operand_names
-from jaxkit._jax.values import array_facts, is_array
+from jaxkit._jax.values import array_facts, is_array, kind_of
 from jaxkit.compiles.event import Leaf, Signature, intern
 from jaxkit.compiles.identity import attributes, describe, short, type_name
 
 _MAX_LEAVES = 20_000
+_MAX_KNOWN = 100_000
+_known: dict[tuple[Any, ...], Leaf] = {}
 _EMPTY = inspect.Parameter.empty
 
 
 class _Walk:
     """One walk over the arguments of one call."""
 
-    def __init__(self, rule: str) -> None:
+    def __init__(self, rule: str, *, layouts: bool) -> None:
         self.filter = rule == "filter"
+        self.layouts = layouts
         self.leaves: list[Leaf] = []
         self.nodes: list[tuple[str, str]] = []
         self.complete = True
@@ -39,40 +43,64 @@ class _Walk:
         elif kind is dict:
             self.nodes.append((path, "dict"))
             for key in _sorted_keys(value):
-                self.add(value[key], f"{path}[{short(key)}]")
+                text = repr(key) if type(key) is str and len(key) < 80 else short(key)
+                self.add(value[key], f"{path}[{text}]")
         elif kind is list or kind is tuple:
             self.nodes.append((path, kind.__name__))
             for index, item in enumerate(value):
                 self.add(item, f"{path}[{index}]")
-        elif is_array(value):
-            self.array(value, path)
-        elif isinstance(value, (bool, int, float, complex)):
-            if self.filter:
+        elif (word := kind_of(kind)) != "other":
+            if word == "number" and self.filter:
                 self.static(value, path)
             else:
-                self.array(value, path)
+                self.array(value, path, word)
         elif len(self.leaves) < _MAX_LEAVES:
             self.node(value, path, kind)
         else:
             self.complete = False
 
-    def array(self, value: Any, path: str) -> None:
+    def array(self, value: Any, path: str, word: str) -> None:
+        """Adds an array or number; `word` is its `kind_of`.
+
+        Most leaves are met again and again, by the thousand, while the program waits: what
+        decides about a leaf is looked up at once.
+        """
         try:
-            facts = array_facts(value)
+            if word == "jax" and not (self.layouts and value.committed):
+                aval = value.aval
+                placed = value.sharding if value.committed else None
+                key = (path, aval.dtype, aval.shape, aval.weak_type, placed)
+            elif word == "numpy":
+                key = (path, value.dtype, value.shape, x64_enabled(), None)
+            else:
+                key = None
+            leaf = _known.get(key) if key is not None else None
+            if leaf is None:
+                facts = array_facts(value, layouts=self.layouts)
+                if facts is None:
+                    self.complete = False
+                    return
+                leaf = intern(Leaf(path, *facts))
+                if key is not None:
+                    if len(_known) > _MAX_KNOWN:
+                        _known.clear()
+                    _known[key] = leaf
         except Exception:
-            facts = None
-        if facts is None:
             self.complete = False
             return
-        self.leaves.append(
-            intern(
-                Leaf(path, facts.kind, facts.type, facts.weak_type, facts.sharding, facts.committed)
-            )
-        )
+        self.leaves.append(leaf)
 
     def static(self, value: Any, path: str, *, metadata: bool = False) -> None:
         held = "metadata" if metadata else ""
-        self.leaves.append(intern(Leaf(path, "static", held, static=describe(value))))
+        kind = type(value)
+        if kind is int or kind is bool or value is None:
+            key = (path, held, kind, value)
+            leaf = _known.get(key)
+            if leaf is None:
+                leaf = _known[key] = intern(Leaf(path, "static", held, static=describe(value)))
+        else:
+            leaf = intern(Leaf(path, "static", held, static=describe(value)))
+        self.leaves.append(leaf)
 
     def node(self, value: Any, path: str, kind: type) -> None:
         """A registered container of another type, or a leaf."""
@@ -82,18 +110,19 @@ class _Walk:
         if len(pairs) == 1 and pairs[0][1] is value:
             facts = None if self.filter else array_facts(value)
             if facts is not None:
-                self.array(value, path)
+                self.array(value, path, "other")
             else:
                 self.static(value, path)
             return
         self.nodes.append((path, type_name(kind)))
         children = [item for _, item in pairs]
-        names = [self._child(key, item, value) for key, item in pairs]
+        stored = attributes(value) if not isinstance(value, (tuple, dict, list)) else {}
+        names = [self._child(key, item, stored) for key, item in pairs]
         for name, item in zip(names, children, strict=True):
             self.add(item, f"{path}{name}")
-        self._metadata(value, path, treedef, names, children)
+        self._metadata(value, path, treedef, names, children, stored)
 
-    def _child(self, key: tuple[Any, ...], item: Any, parent: Any) -> str:
+    def _child(self, key: tuple[Any, ...], item: Any, stored: dict[str, Any]) -> str:
         """The expression for a child: its key, or the attribute that holds it."""
         if not key:
             return ""
@@ -104,44 +133,42 @@ class _Walk:
             return f"[{entry.idx}]"
         if isinstance(entry, jax.tree_util.DictKey):
             name = entry.key
-            if (
-                isinstance(name, str)
-                and not isinstance(parent, Mapping)
-                and name in attributes(parent)
-            ):
+            if isinstance(name, str) and name in stored:
                 return f".{name}"
             return f"[{short(name)}]"
-        for name, held in attributes(parent).items():
+        for name, held in stored.items():
             if held is item and item is not None:
                 return f".{name}"
         return str(entry)[:60]
 
     def _metadata(
-        self, value: Any, path: str, treedef: Any, names: list[str], children: list[Any]
+        self,
+        value: Any,
+        path: str,
+        treedef: Any,
+        names: list[str],
+        children: list[Any],
+        stored: dict[str, Any],
     ) -> None:
         """The static fields of a container, each as a static leaf."""
         if isinstance(value, (tuple, dict, list)):
             if isinstance(value, dict):  # an OrderedDict's order is part of the structure
                 self.nodes[-1] = (path, f"{self.nodes[-1][1]} {', '.join(names)}"[:500])
             return
-        stored = attributes(value)
         taken = set(names)
         held = {id(child) for child in children}
-        statics = {
-            name: item
-            for name, item in stored.items()
-            if f".{name}" not in taken and not name.startswith("__") and id(item) not in held
-        }
-        if any(is_array(item) for item in statics.values()):
-            statics = {n: v for n, v in statics.items() if not is_array(v)}
-        if statics:
-            for name, item in statics.items():
-                if not name.startswith("_"):
-                    self.static(item, f"{path}.{name}", metadata=True)
+        found = False
+        for name, item in stored.items():
+            if f".{name}" in taken or name.startswith("__") or id(item) in held or is_array(item):
+                continue
+            found = True
+            if name[0] != "_":
+                self.static(item, f"{path}.{name}", metadata=True)
+        if found:
             return
         data = treedef.node_data()
         aux = data[1] if data is not None else None
-        if aux is not None and aux != () and not isinstance(value, tuple):
+        if aux is not None and not (type(aux) is tuple and not aux):
             self.static(aux, f"{path}.<metadata>", metadata=True)
 
 
@@ -188,9 +215,15 @@ def bind(
     return names, words, omitted
 
 
-def build(call: Call, anchor: Anchor) -> Signature:
-    """The `Signature` of a call."""
-    walk = _Walk(call.leaf_rule)
+def build(call: Call, anchor: Anchor, *, layouts: bool = False) -> Signature:
+    """The `Signature` of a call.
+
+    Args:
+      call: the call, with its live arguments.
+      anchor: what it was read from.
+      layouts: whether memory layouts are read as well.
+    """
+    walk = _Walk(call.leaf_rule, layouts=layouts)
     passing: list[tuple[str, str]] = []
     signature = call.signature
     if signature is None and call.fun is not None and not call.eager:
@@ -260,16 +293,5 @@ def _operands(anchor: Anchor, leaves: list[Leaf]) -> list[Leaf]:
     for name, operand in zip(names, operands, strict=True):
         facts = array_facts(operand)
         if facts is not None:
-            found.append(
-                intern(
-                    Leaf(
-                        name,
-                        facts.kind,
-                        facts.type,
-                        facts.weak_type,
-                        facts.sharding,
-                        facts.committed,
-                    )
-                )
-            )
+            found.append(intern(Leaf(name, *facts)))
     return found
