@@ -45,6 +45,7 @@ JAX_FREE = {
     "compiles.event",
     "compiles.groups",
     "compiles.import_hook",
+    "compiles.leaf",
     "compiles.recording",
     "compiles.replay",
     "compiles.snapshot",

@@ -48,7 +48,7 @@ def _shape(group: Group, stats: FunctionStats, shapes: Sequence[Leaves]) -> str:
         f"axis {axis} to {size or 'the next power of two'}"
         for axis, size in sorted(buckets.items())
     ]
-    ragged = len(sizes) == 1 and len(next(iter(sizes.values()))) == 2
+    ragged = list(sizes) == [0] and len(sizes[0]) == 2
     drop = " (or drop the short one)" if ragged else ""
     return (
         f"pad {names(group)} along {listed(each)}{drop}, and leave the padding out of the result "

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from jaxkit.compiles.event import Cause, Leaf, Signature
+from jaxkit.compiles.event import Cause, Signature
+from jaxkit.compiles.leaf import Leaf
 
 _TYPE_KINDS = ("array", "python")
 

@@ -13,8 +13,9 @@ import types
 from typing import Any
 
 from jaxkit._jax.stack import origin
-from jaxkit.compiles.event import Function, Static
+from jaxkit.compiles.event import Function
 from jaxkit.compiles.identity import TOKENS, attributes, code_digest, describe, digest, type_name
+from jaxkit.compiles.leaf import Static
 
 _MAX_CAPTURED = 64
 _TRANSFORMS = frozenset(

@@ -10,7 +10,8 @@ import dataclasses
 from collections import Counter, OrderedDict
 
 from jaxkit.compiles.diff import split_type
-from jaxkit.compiles.event import Cause, CompileEvent, Leaf
+from jaxkit.compiles.event import Cause, CompileEvent
+from jaxkit.compiles.leaf import Leaf
 
 # An eager operation that saw a few shapes is how models are initialised; one whose same axis
 # keeps changing is a loop over ragged data. Shapes that differ in several ways need more proof.

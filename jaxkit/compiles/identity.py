@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from jaxkit._jax.values import array_facts, is_array
-from jaxkit.compiles.event import Static
+from jaxkit.compiles.leaf import Static
 
 _MAX_PARTS = 400
 _MAX_DEPTH = 8

@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 
 from jaxkit.compiles.diff import split_type
-from jaxkit.compiles.event import Leaf
+from jaxkit.compiles.leaf import Leaf
 
 Leaves = tuple[Leaf, ...]
 

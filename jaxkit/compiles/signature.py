@@ -16,8 +16,9 @@ from jaxkit._jax.call import Anchor, Call
 from jaxkit._jax.config import x64_enabled
 from jaxkit._jax.read_jit import operand_names
 from jaxkit._jax.values import array_facts, is_array, kind_of
-from jaxkit.compiles.event import Leaf, Signature, intern
+from jaxkit.compiles.event import Signature
 from jaxkit.compiles.identity import attributes, describe, short, type_name
+from jaxkit.compiles.leaf import Leaf, intern
 
 _MAX_LEAVES = 20_000
 _MAX_KNOWN = 100_000
