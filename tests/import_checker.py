@@ -44,6 +44,7 @@ JAX_FREE = {
     "compiles.diff",
     "compiles.event",
     "compiles.groups",
+    "compiles.history",
     "compiles.import_hook",
     "compiles.leaf",
     "compiles.recording",

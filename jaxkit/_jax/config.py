@@ -6,6 +6,7 @@ hashes, ``trace_context_names()`` its names. Without them, `jax.config.values` s
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import jax
@@ -19,14 +20,27 @@ _NICE = {
 }
 
 
-def trace_context() -> tuple[tuple[str, Any], ...]:
-    """(name, value) of everything in the key; empty where this JAX does not tell."""
+def trace_context() -> tuple[Any, ...]:
+    """The values in the key, in the order of `trace_context_names`; hashable as JAX needs it."""
     try:
-        from jax._src import config
-
-        return tuple(zip(config.trace_context_names(), config.trace_context(), strict=True))
+        return _config().trace_context()
     except Exception:
-        return tuple(sorted((k, v) for k, v in jax.config.values.items() if _plain(v)))
+        return tuple(v for _, v in sorted(jax.config.values.items()) if _plain(v))
+
+
+def trace_context_names() -> tuple[str, ...]:
+    """What the values of `trace_context` are called."""
+    try:
+        return tuple(_config().trace_context_names())
+    except Exception:
+        return tuple(k for k, v in sorted(jax.config.values.items()) if _plain(v))
+
+
+@functools.cache
+def _config() -> Any:
+    from jax._src import config
+
+    return config
 
 
 def _plain(value: Any) -> bool:

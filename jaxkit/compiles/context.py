@@ -10,11 +10,11 @@ _MAX_KNOWN = 500
 
 
 class Contexts:
-    """Configurations met so far, each read once and then known by its values' identities."""
+    """Configurations met so far, each read once and then known by JAX's own key for it."""
 
     def __init__(self) -> None:
         self._baseline: dict[str, Any] | None = None
-        self._known: dict[Any, tuple[Any, dict[str, Any]]] = {}
+        self._known: dict[Any, dict[str, Any]] = {}
 
     def clear(self) -> None:
         """Forgets all of them; the next one read is what the others are compared with."""
@@ -24,10 +24,10 @@ class Contexts:
     def now(self) -> dict[str, Any]:
         """What differs from the first configuration read, and always ``jax_enable_x64``."""
         context = jax_config.trace_context()
-        key = tuple(value if isinstance(value, (str, int)) else id(value) for _, value in context)
-        known = self._known.get(key)
+        known = self._known.get(context)
         if known is None:
-            readable = (jax_config.readable(name, value) for name, value in context)
+            names = jax_config.trace_context_names()
+            readable = map(jax_config.readable, names, context)
             values = dict(item for item in readable if item is not None)
             if self._baseline is None:
                 self._baseline = values
@@ -36,6 +36,5 @@ class Contexts:
             changed["jax_enable_x64"] = jax_config.x64_enabled()
             if len(self._known) > _MAX_KNOWN:
                 self._known.clear()
-            # The values are held beside their identities, so that none is given to another.
-            known = self._known[key] = (context, changed)
-        return known[1]
+            known = self._known[context] = changed
+        return known

@@ -219,6 +219,16 @@ class CompileEvent:
     causes: tuple[Cause, ...] = ()
     role: str = ""
 
+    def explained(self, index: int, causes: tuple[Cause, ...], *, recompile: bool) -> CompileEvent:
+        """The event with its place in a log and its causes."""
+        event = object.__new__(CompileEvent)
+        for name in CompileEvent.__slots__:
+            object.__setattr__(event, name, getattr(self, name))
+        object.__setattr__(event, "index", index)
+        object.__setattr__(event, "causes", causes)
+        object.__setattr__(event, "recompile", recompile)
+        return event
+
     @property
     def compiled(self) -> bool:
         """Whether the backend produced an executable."""

@@ -7,22 +7,20 @@ import json
 import os
 import threading
 import time
-from collections import Counter, OrderedDict, deque
+from collections import Counter, deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from jaxkit.compiles.cause import explain
 from jaxkit.compiles.event import CompileEvent, Function
 from jaxkit.compiles.groups import Groups
+from jaxkit.compiles.history import History
 
 if TYPE_CHECKING:
     from jaxkit.report import Report
 
 _MAX_EVENTS = 4_000
 _MAX_LEAVES = 400_000
-_MAX_HISTORY = 48
-_KEEP_OLDEST = 4
-_MAX_HISTORY_TOTAL = 6_000
 
 
 class CompileLog:
@@ -52,8 +50,7 @@ class CompileLog:
         self._lock = threading.RLock()
         self._kept: deque[CompileEvent] = deque()
         self._kept_leaves = 0
-        self._history: OrderedDict[Any, list[CompileEvent]] = OrderedDict()
-        self._history_total = 0
+        self._history = History()
         self._functions: dict[Any, Function] = {}
         self._index = 0
         self._notes: Counter[str] = Counter()
@@ -144,30 +141,13 @@ class CompileLog:
         if function.code:
             self._functions[key] = function
         elif key in self._functions:  # a backward program: JAX tells where it comes from, no more
-            function = self._functions[key]
-            event = dataclasses.replace(event, function=function)
-        if event.via != "eager" or function.traced is not None:
-            key = (*key, function.code)
-        history = self._history.get(key, [])
-        causes = explain(event, history)
+            event = dataclasses.replace(event, function=self._functions[key])
+        causes = explain(event, self._history.of(event))
         recompile = event.compiled and causes[0].kind != "first"
-        event = dataclasses.replace(event, index=self._index, causes=causes, recompile=recompile)
+        event = event.explained(self._index, causes, recompile=recompile)
         if event.compiled:
-            self._remember(key, history, event)
+            self._history.add(event)
         return event
-
-    def _remember(self, key: Any, history: list[CompileEvent], event: CompileEvent) -> None:
-        history.append(event)
-        self._history_total += 1
-        if len(history) > _MAX_HISTORY:  # the oldest few are the likeliest to be met again
-            del history[_KEEP_OLDEST]
-            self._history_total -= 1
-        self._history[key] = history
-        self._history.move_to_end(key)
-        if self._history_total > _MAX_HISTORY_TOTAL:
-            for old in list(self._history.values())[: len(self._history) // 2]:
-                self._history_total -= len(old[_KEEP_OLDEST:])
-                del old[_KEEP_OLDEST:]
 
     def _keep(self, event: CompileEvent) -> None:
         self._kept.append(event)
