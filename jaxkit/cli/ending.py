@@ -56,7 +56,7 @@ def _finish(job: Job, *, ended: bool | None, code: int | None) -> int:
     report = summarise(recording, wall_seconds=wall_seconds)
     failed = _save(report, job)
     if not asked.quiet:
-        _tell_the_end(ended=ended, code=code)
+        _tell_the_end(ended=ended, code=code, unfinished=recording.unfinished)
         if used_jax:
             _print(report)
     verdict = 0 if code else _judge(report, asked)
@@ -87,7 +87,9 @@ def _glance(spool: str) -> tuple[bool, bool]:
             head = file.read(1 << 16)
     except OSError:
         return False, False
-    return bool(head), b"jaxkit.compile/1" in head or b'"notes": {"' in head
+    return bool(head), any(
+        mark in head for mark in (b"jaxkit.compile/1", b'"compiling": {', b'"notes": {"')
+    )
 
 
 def _write_empty(job: Job, wall_seconds: float) -> None:
@@ -123,12 +125,16 @@ def _save(report: Report, job: Job) -> bool:
     return failed
 
 
-def _tell_the_end(*, ended: bool, code: int | None) -> None:
+def _tell_the_end(*, ended: bool, code: int | None, unfinished: tuple[str, ...]) -> None:
     if ended:
         return
+    from jaxkit.report import escape
+
     how = "was killed, or left by os._exit"
     if code is not None:
         how = f"was killed by signal {-code}" if code < 0 else "left by os._exit"
+    for what in unfinished:
+        _say(f"jaxkit: {escape(what)}")
     _say(f"jaxkit: the program {how}; recorded until then:")
 
 
@@ -137,7 +143,9 @@ def _judge(report: Report, asked: Request) -> int:
     over = [
         function
         for function in report.data["functions"]
-        if limit is not None and function["compiles"] > limit
+        if limit is not None
+        and function["compiles"] > limit
+        and (function["via"] != "eager" or function["traced"])
     ]
     for function in over:
         where = f"{function['file']}:{function['line']}"

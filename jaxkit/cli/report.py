@@ -71,6 +71,7 @@ def _show(path: str, save: list[str]) -> int:
     from jaxkit.cli.ending import summarise
     from jaxkit.compiles.recording import read_events
     from jaxkit.errors import UsageError
+    from jaxkit.report import escape
     from jaxkit.report.render_text import print_report
 
     try:
@@ -82,6 +83,8 @@ def _show(path: str, save: list[str]) -> int:
     for problem in recording.problems:
         print(f"jaxkit: {path}: {problem}", file=sys.stderr)
     if not recording.ended:
+        for what in recording.unfinished:
+            print(f"jaxkit: {path}: {escape(what)}", file=sys.stderr)
         print(
             f"jaxkit: {path}: the recording has no end: its program was killed or is still running",
             file=sys.stderr,

@@ -39,7 +39,8 @@ def run(
         typer.Option(
             metavar="N",
             min=0,
-            help="Exit with code 3 if a function was compiled more than N times.",
+            help="Exit with code 3 if a function was compiled more than N times; operations "
+            "outside jit do not count.",
             show_default=False,
         ),
     ] = None,

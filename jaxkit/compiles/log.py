@@ -106,6 +106,12 @@ class CompileLog:
             except Exception:
                 self.note("callback_errors")
 
+    def begun(self, function: Function, thread: str) -> None:
+        """Writes that a backend compilation has begun: it may be what the program dies in."""
+        if self._stream is not None:
+            what = {"function": function.name, "file": function.file, "line": function.line}
+            self.header(compiling={**what, "thread": thread, "since": time.time()})
+
     def note(self, name: str, count: int = 1) -> None:
         """Counts something that the report should say."""
         with self._lock:

@@ -23,7 +23,7 @@ from jaxkit._jax.monitoring import CACHE_HIT, STAGES, Listeners
 from jaxkit._jax.read_jit import find_anchor
 from jaxkit._jax.stack import failed, read_stack
 from jaxkit.compiles.context import Contexts
-from jaxkit.compiles.event import CompileEvent
+from jaxkit.compiles.event import CompileEvent, Function
 from jaxkit.compiles.pending import Open, Pending, Waiting
 from jaxkit.compiles.reading import read_call
 
@@ -36,6 +36,9 @@ class Sink(Protocol):
 
     def record(self, event: CompileEvent) -> None:
         """Takes a whole event."""
+
+    def begun(self, function: Function, thread: str) -> None:
+        """Is told that a backend compilation has begun."""
 
     def note(self, name: str, count: int = 1) -> None:
         """Counts something that the report should say."""
@@ -187,6 +190,9 @@ class Recorder:
             pending.aot_key = anchor.aot_key
         if self._listeners.restore():
             self._notes("listeners_cleared")
+        if stage == "compile":
+            for sink in self._sinks:
+                sink.begun(pending.function, pending.thread)
         misses = tracing.trace_misses() if stage == "trace" else None
         item = Open(stage, fun_name, pending, stack.holder, misses)
         local.open.append(item)

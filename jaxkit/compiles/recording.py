@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -23,6 +24,8 @@ class Recording:
       wall_seconds: from begin to end; None when the program did not end by itself.
       meta: the header's and the closing line's other fields.
       problems: one sentence a line that could not be read.
+      unfinished: compilations that had begun and did not end, one sentence each: what a program
+        was doing when it was killed.
     """
 
     events: tuple[CompileEvent, ...]
@@ -30,6 +33,7 @@ class Recording:
     wall_seconds: float | None
     meta: Mapping[str, Any]
     problems: tuple[str, ...]
+    unfinished: tuple[str, ...] = ()
 
     @property
     def ended(self) -> bool:
@@ -65,6 +69,7 @@ def parse_lines(lines: Iterable[str]) -> Recording:
     events: list[CompileEvent] = []
     problems: list[str] = []
     meta: dict[str, Any] = {}
+    begun: dict[str, Mapping[str, Any]] = {}
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
@@ -72,15 +77,26 @@ def parse_lines(lines: Iterable[str]) -> Recording:
             data = json.loads(line)
             if not isinstance(data, dict):
                 raise ValueError("not a JSON object")
-            if data.get("schema") == RUN_SCHEMA:
+            if data.get("schema") == RUN_SCHEMA and "compiling" in data:
+                begun[str(data["compiling"].get("thread"))] = data["compiling"]
+            elif data.get("schema") == RUN_SCHEMA:
                 meta.update(data)
             elif data.get("schema") == SCHEMA:
-                events.append(CompileEvent.from_dict(data))
+                event = CompileEvent.from_dict(data)
+                begun.pop(event.thread, None)
+                events.append(event)
             else:
                 raise ValueError(f"schema {data.get('schema')!r} is not known")
-        except ValueError as error:
+        except (ValueError, AttributeError) as error:
             cut = "" if line.endswith("\n") else " (the last line is cut)"
             problems.append(f"line {number} could not be read{cut}: {str(error)[:160]}")
     meta.pop("schema", None)
     start, wall = meta.get("start"), meta.get("wall_seconds")
-    return Recording(tuple(events), start, wall, meta, tuple(problems))
+    unfinished = tuple(_unfinished(what) for what in begun.values())
+    return Recording(tuple(events), start, wall, meta, tuple(problems), unfinished)
+
+
+def _unfinished(what: Mapping[str, Any]) -> str:
+    since = time.strftime("%H:%M:%S", time.localtime(float(what.get("since") or 0)))
+    place = f"{what.get('file')}:{what.get('line')}"
+    return f"it was compiling {what.get('function')} ({place}) since {since}"

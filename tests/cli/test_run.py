@@ -66,6 +66,19 @@ def test_a_program_that_is_killed_is_reported(end: str, code: int, tmp_path: Pat
     assert compiles(tmp_path / "out.json") == {"step": 3}
 
 
+def test_what_a_killed_program_was_compiling_is_said(tmp_path: Path) -> None:
+    program = PROGRAMS / "dies_compiling.py"
+    found = jaxkit("run", "--report", "out.jsonl", program, cwd=tmp_path)
+    assert found.code == -9
+    first = found.own.splitlines()[0]
+    assert re.fullmatch(
+        rf"jaxkit: it was compiling big_step \({program}:19\) since \d\d:\d\d:\d\d", first
+    )
+    again = jaxkit("report", "out.jsonl", cwd=tmp_path)
+    assert again.code == 0
+    assert b"it was compiling big_step" in again.stderr
+
+
 @pytest.mark.parametrize(
     ("options", "end", "code", "last"),
     [
