@@ -54,6 +54,7 @@ class Call:
       statics: further static values that decide the program, by path.
       source: (name, file, line) where there is no function object at hand.
       rewraps: the function of JAX's that wraps `bodies` anew at each call, if one does.
+      derived: the jaxpr of control flow that JAX itself derived from the user's.
       role: in place of the anchor's, where one call compiles several programs.
       extra: further arguments, by path.
     """
@@ -72,6 +73,7 @@ class Call:
     statics: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     source: tuple[str, str, int] | None = None
     rewraps: str | None = None
+    derived: Any = None
     role: str | None = None
     extra: tuple[tuple[str, Any], ...] = ()
 

@@ -9,7 +9,7 @@ Pure data; never imports JAX.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from jaxkit.compiles.diff import changes, same_leaf
 from jaxkit.compiles.event import Cause, CompileEvent, Function
@@ -32,12 +32,17 @@ _ARGUMENT_ORDER = (
 _EAGER = frozenset(_ARGUMENT_ORDER[1:9])
 
 
-def explain(event: CompileEvent, earlier: Sequence[CompileEvent]) -> tuple[Cause, ...]:
+def explain(
+    event: CompileEvent,
+    earlier: Sequence[CompileEvent],
+    is_alive: Callable[[str], bool] = lambda token: False,
+) -> tuple[Cause, ...]:
     """The causes of a compilation, the leading one first.
 
     Args:
       event: the compilation, its causes not yet filled in.
       earlier: earlier compilations of the same function, oldest first.
+      is_alive: whether the function object of a token still exists.
     """
     peers = [past for past in earlier if past.role == event.role]
     if not peers:
@@ -47,7 +52,7 @@ def explain(event: CompileEvent, earlier: Sequence[CompileEvent]) -> tuple[Cause
         if inherited is not None:
             return inherited
     best = min(reversed(peers), key=lambda past: distance(event, past))
-    return _against(event, best)
+    return _against(event, best, is_alive)
 
 
 def _of_forward_pass(
@@ -60,10 +65,12 @@ def _of_forward_pass(
     return None
 
 
-def _against(event: CompileEvent, past: CompileEvent) -> tuple[Cause, ...]:
-    found = changes(event.signature, past.signature)
+def _against(
+    event: CompileEvent, past: CompileEvent, is_alive: Callable[[str], bool]
+) -> tuple[Cause, ...]:
+    found = [_moved(cause, event, past) for cause in changes(event.signature, past.signature)]
     found += _options(event, past) + _config(event, past)
-    function = _function(event, past)
+    function = _function(event, past, is_alive)
     if event.via == "eager" and event.function.traced is None:
         found = [_eager(cause) for cause in found]
     if past.via == "aot" and event.via != "aot" and found:
@@ -86,6 +93,13 @@ def _against(event: CompileEvent, past: CompileEvent) -> tuple[Cause, ...]:
     if not event.signature.complete or not event.function.id:
         return (Cause("unknown"),)
     return (Cause("cache-cleared"),)
+
+
+def _moved(cause: Cause, event: CompileEvent, past: CompileEvent) -> Cause:
+    """Says of a new placement whether it came at another call: then data was moved on the way."""
+    if cause.kind != "sharding-or-device" or event.call_site == past.call_site:
+        return cause
+    return Cause(cause.kind, cause.path, cause.before, cause.after, {**cause.detail, "moved": True})
 
 
 def _rank(cause: Cause) -> int:
@@ -133,12 +147,15 @@ def _text(value: object) -> str:
     return "default" if value is None else str(value)[:200]
 
 
-def _function(event: CompileEvent, past: CompileEvent) -> list[Cause]:
+def _function(
+    event: CompileEvent, past: CompileEvent, is_alive: Callable[[str], bool]
+) -> list[Cause]:
     """The function object is another one although its source is the same."""
     new, old = event.function, past.function
     if not new.id or not old.id or new.id == old.id:
         return []
-    captured = _captured(new, old)
+    # A factory's functions that are kept and used side by side are not made anew at each call.
+    captured = _captured(new, old, side_by_side=is_alive(old.inner_id))
     if new.traced is not None:
         names = [cause.path for cause in captured]
         return [Cause("control-flow-closure", detail={"body": new.traced, "captured": names})]
@@ -153,14 +170,17 @@ def _function(event: CompileEvent, past: CompileEvent) -> list[Cause]:
     return [Cause("function-redefined", detail={"how": how})]
 
 
-def _captured(new: Function, old: Function) -> list[Cause]:
+def _captured(new: Function, old: Function, *, side_by_side: bool = False) -> list[Cause]:
     """Captured data that says something else than before, name by name."""
     before, after = dict(old.captured), dict(new.captured)
     causes: list[Cause] = []
     for name, now in after.items():
         was = before.get(name)
         if was is not None and was.meaning != now.meaning:
-            causes.append(Cause("closure-constant", name, was.repr, now.repr, {"type": now.type}))
+            detail: dict[str, object] = {"type": now.type}
+            if side_by_side:
+                detail["side_by_side"] = True
+            causes.append(Cause("closure-constant", name, was.repr, now.repr, detail))
     return causes
 
 

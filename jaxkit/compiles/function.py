@@ -130,11 +130,18 @@ def unwrap(fun: Any, found: _Unwrapped) -> Any:
             return fun
         else:
             found.wrappers.append("object")
-            found.name = type(fun).__name__
+            if origin_of_type(type(fun)) != "jax":  # a jnp.ufunc has a name of its own
+                found.name = type(fun).__name__
             found.instance(fun)
             inner = innermost_function(getattr(type(fun), "__call__", None))  # noqa: B004
             return inner if inner is not None else type(fun)
     return fun
+
+
+def origin_of_type(kind: type) -> str:
+    """``jax`` for JAX's own classes, else ``other``."""
+    root = str(getattr(kind, "__module__", "")).partition(".")[0]
+    return "jax" if root in ("jax", "jaxlib") else "other"
 
 
 def _inner(fun: Any) -> Any:

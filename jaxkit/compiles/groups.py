@@ -19,8 +19,8 @@ from jaxkit.compiles.leaf import Leaf
 EAGER_ONE_AXIS = 5
 EAGER_MANY_AXES = 12
 EAGER_IN_LIBRARY = 48
-# A flag or a mode makes as many programs as it has values; a few are by design.
-DISCRETE_VALUES = 4
+# A flag, a mode or a choice of function makes as many programs as it has values; two are by design.
+DISCRETE_VALUES = 3
 _DISCRETE_TYPES = frozenset({"bool", "str", "NoneType", "bytes", "function", "type"})
 MAX_VALUES = 200  # distinct values and sizes remembered of a path; above, it is "or more"
 _MAX_PATHS = 50
@@ -88,6 +88,8 @@ class Group:
             self.sites[place.file, place.line, place.function] += 1
         if self.kind == "sharding-or-device" and _other_device_only(event):
             self.by_design += 1
+        if self.kind == "closure-constant" and event.causes[0].detail.get("side_by_side"):
+            self.by_design += 1
         for cause in event.causes:
             if cause.kind != self.kind:
                 self.others[cause.kind] += 1
@@ -113,7 +115,7 @@ class Group:
         if self.eager:
             return self.recompiles if self.recompiles + 1 >= self.eager_threshold else 0
         valued = self.kind in ("static-arg-value", "static-metadata", "closure-constant")
-        if valued and self.discrete and len(self._distinct()) < DISCRETE_VALUES:
+        if valued and self.discrete and 1 < len(self._distinct()) < DISCRETE_VALUES:
             return 0
         return self.recompiles - self.by_design
 
@@ -159,11 +161,13 @@ def _data(kind: str) -> bool:
 
 
 def _other_device_only(event: CompileEvent) -> bool:
-    """The same program for another single device: how work is spread by hand, no accident."""
+    """The same call for another single device: how work is spread by hand, no accident."""
     causes = [cause for cause in event.causes if cause.kind == "sharding-or-device"]
     for cause in causes:
         texts = (cause.before or "", cause.after or "")
         if not all(text.startswith("committed to ") for text in texts):
+            return False
+        if cause.detail.get("moved"):
             return False
         places = [text.removeprefix("committed to ") for text in texts]
         if any(place.startswith("P(") or "," in place or ":" not in place for place in places):

@@ -41,6 +41,7 @@ class Tokens:
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
         self._known: dict[int, tuple[weakref.ref[Any], str, list[Any]]] = {}
+        self._alive: set[str] = set()
 
     def entry(self, value: Any) -> tuple[str, list[Any]]:
         """The object's token and a list in which facts about it may be kept."""
@@ -49,13 +50,24 @@ class Tokens:
         if known is not None and known[0]() is value:
             return known[1], known[2]
         try:
-            reference = weakref.ref(value, lambda _: self._known.pop(key, None))
+            reference = weakref.ref(value, lambda dead: self._forget(key, dead))
         except TypeError:
             return f"@{key:x}", []
         with self._lock:
             token, facts = f"#{next(self._numbers)}", []
             self._known[key] = (reference, token, facts)
+            self._alive.add(token)
         return token, facts
+
+    def _forget(self, key: int, dead: weakref.ref[Any]) -> None:
+        known = self._known.get(key)
+        if known is not None and known[0] is dead:
+            del self._known[key]
+            self._alive.discard(known[1])
+
+    def is_alive(self, token: str) -> bool:
+        """Whether the object of a token still exists."""
+        return token in self._alive
 
     def token(self, value: Any) -> str:
         """The object's token."""

@@ -15,6 +15,7 @@ from jaxkit.compiles.cause import explain
 from jaxkit.compiles.event import CompileEvent, Function
 from jaxkit.compiles.groups import Groups
 from jaxkit.compiles.history import History
+from jaxkit.compiles.identity import TOKENS
 
 if TYPE_CHECKING:
     from jaxkit.report import Report
@@ -148,7 +149,7 @@ class CompileLog:
             self._functions[key] = function
         elif key in self._functions:  # a backward program: JAX tells where it comes from, no more
             event = dataclasses.replace(event, function=self._functions[key])
-        causes = explain(event, self._history.of(event))
+        causes = explain(event, self._history.of(event), TOKENS.is_alive)
         recompile = event.compiled and causes[0].kind != "first"
         event = event.explained(self._index, causes, recompile=recompile)
         if event.compiled:

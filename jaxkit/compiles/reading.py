@@ -13,6 +13,7 @@ from jaxkit._jax.read_jit import plain_name, source_of
 from jaxkit._jax.stack import Site
 from jaxkit.compiles.event import Function, Signature
 from jaxkit.compiles.function import combine_bodies, describe_function
+from jaxkit.compiles.identity import TOKENS, digest
 from jaxkit.compiles.pending import Pending
 from jaxkit.compiles.signature import build, is_pytree
 
@@ -94,6 +95,16 @@ def _function(call: Call, name: str, site: Site | None, *, by_library: bool) -> 
             inner_id=name,
             wrappers=("library",) if by_library else (),
         )
+        if call.derived is not None:
+            token = TOKENS.token(call.derived)
+            body, *where = call.source or ("its body", "", 0)
+            return dataclasses.replace(
+                operation,
+                id=token,
+                inner_id=token,
+                traced=body,
+                code=digest(name, body, *map(str, where)),
+            )
         if call.bodies:
             return combine_bodies(dict(call.bodies), operation, call.rewraps)
         return operation

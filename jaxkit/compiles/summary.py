@@ -74,6 +74,9 @@ def _finding(group: Group, groups: Groups) -> Finding:
     name, file, line = group.function
     first, last = group.first, group.last
     site = group.sites.most_common(1)[0][0] if group.sites else None
+    after = last.after if last else None
+    if first is not None and first.path in group.paths:  # of one path, not of two
+        after = group.paths[first.path].after
     return Finding(
         kind=group.kind,
         severity="warning" if group.avoidable else "info",
@@ -89,7 +92,7 @@ def _finding(group: Group, groups: Groups) -> Finding:
             "avoidable": group.avoidable,
             "paths": list(group.paths),
             "before": first.before if first else None,
-            "after": last.after if last else None,
+            "after": after,
             "seconds": round(group.seconds, 6),
             "traced": stats.traced,
             "jax_name": stats.jax_name,
