@@ -9,8 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from jaxkit.compiles.groups import FunctionStats, Group
-from jaxkit.compiles.replay import Leaves, as_one, pad_axes, power_of_two
-from jaxkit.compiles.wording import counted, differing_fields, listed, names, seconds
+from jaxkit.compiles.replay import Leaves, as_one, pad_axes
+from jaxkit.compiles.wording import (
+    alike,
+    counted,
+    differing_fields,
+    listed,
+    names,
+    seconds,
+)
 
 # Above this many sizes, or this ratio of largest to smallest, one size for all wastes too much.
 _ONE_SIZE_COUNT = 8
@@ -35,23 +42,27 @@ def _left(before: int, after: int, group: Group) -> str:
 
 
 def _shape(group: Group, stats: FunctionStats, shapes: Sequence[Leaves]) -> str:
-    paths = {path.path: set(path.axes) for path in group.paths.values() if path.axes}
-    sizes: dict[int, set[int]] = {}
-    for path in group.paths.values():
-        for axis, found in path.axes.items():
-            sizes.setdefault(axis, set()).update(found)
-    if not sizes or any(path.ranks for path in group.paths.values()):
+    if any(path.ranks or not path.axes for path in group.paths.values()):
         return f"give {names(group)} the same shape at every call, or jit one function a shape"
-    buckets = {axis: _bucket(found) for axis, found in sizes.items()}
-    replay = pad_axes(shapes, paths, lambda axis, size: buckets[axis] or power_of_two(size))
+    buckets = {
+        (path.path, axis): _bucket(sizes)
+        for path in group.paths.values()
+        for axis, sizes in path.axes.items()
+    }
+    replay = pad_axes(shapes, buckets)
     each = [
-        f"axis {axis} to {size or 'the next power of two'}"
-        for axis, size in sorted(buckets.items())
+        f"{listed(path.path for path in paths)} along "
+        + listed(
+            f"axis {axis} to {buckets[paths[0].path, axis] or 'the next power of two'}"
+            for axis in sorted(paths[0].axes)
+        )
+        for paths in alike(group.paths.values())
     ]
-    ragged = list(sizes) == [0] and len(sizes[0]) == 2
+    axes = {axis: sizes for path in group.paths.values() for axis, sizes in path.axes.items()}
+    ragged = list(axes) == [0] and len(axes[0]) == 2 and len(group.sites) == 1
     drop = " (or drop the short one)" if ragged else ""
     return (
-        f"pad {names(group)} along {listed(each)}{drop}, and leave the padding out of the result "
+        f"pad {listed(each)}{drop}, and leave the padding out of the result "
         f"with a mask{_left(replay.before, replay.after, group)}"
     )
 
@@ -77,15 +88,19 @@ def _dtype(group: Group, stats: FunctionStats, shapes: Sequence[Leaves]) -> str:
 
 
 def _weak(group: Group, stats: FunctionStats, shapes: Sequence[Leaves]) -> str:
-    path = next(iter(group.paths.values()))
-    short = path.after.removesuffix(" weak").partition("[")[0]
-    letters = {"f": "float", "i": "int", "u": "uint", "c": "complex"}
-    long = letters.get(short[:1], "") + short[1:] if short[1:].isdigit() else short
     replay = as_one(shapes, set(group.paths))
+    made = listed(dict.fromkeys(f"jnp.{_long(path.after)}(...)" for path in group.paths.values()))
     return (
-        f"give {names(group)} a dtype where it is first made, as jnp.{long}(...)"
+        f"give {names(group)} a dtype where it is first made, as {made}"
         f"{_left(replay.before, replay.after, group)}"
     )
+
+
+def _long(text: str) -> str:
+    """``f32[3] weak`` as ``float32``."""
+    short = text.removesuffix(" weak").partition("[")[0]
+    letters = {"f": "float", "i": "int", "u": "uint", "c": "complex"}
+    return letters.get(short[:1], "") + short[1:] if short[1:].isdigit() else short
 
 
 def _structure(group: Group, stats: FunctionStats, shapes: Sequence[Leaves]) -> str:
@@ -97,14 +112,29 @@ def _structure(group: Group, stats: FunctionStats, shapes: Sequence[Leaves]) -> 
         )
     if "absent" in texts:
         return f"always pass the same entries: {names(group)} too, filled where it has no value"
+    if any("OrderedDict" in text for text in texts):
+        return f"always put the entries of {names(group)} in the same order, or use a dict"
+    if not texts & {"dict", "list", "tuple"}:
+        return f"always pass the same kind of thing as {names(group)}, or jit one function a kind"
     return f"always build {names(group)} as the same type of container"
 
 
+def _kinds(group: Group) -> set[str]:
+    return {kind for path in group.paths.values() for kind in path.types}
+
+
 def _metadata(group: Group, stats: FunctionStats, shapes: Sequence[Leaves]) -> str:
-    replay = as_one(shapes, set(group.paths))
+    if group.last is not None and group.last.detail.get("identity"):
+        return _static_identity(group, stats, shapes)
+    if not _kinds(group) <= {"int", "float", "complex"}:
+        return f"make {names(group)} once and keep it, so that it is the same at every call"
+    left = ""
+    if _kinds(group) == {"float"} and stats.via == "filter_jit":
+        replay = as_one(shapes, set(group.paths))
+        left = _left(replay.before, replay.after, group)
     return (
-        f"hold {names(group)} as an array (jnp.asarray) so that it is an input, or keep it constant"
-        f"{_left(replay.before, replay.after, group)}"
+        f"hold {names(group)} as an array (jnp.asarray) so that it is an input, or keep it "
+        f"constant where Python needs its value{left}"
     )
 
 
@@ -116,23 +146,27 @@ def _static_value(group: Group, stats: FunctionStats, shapes: Sequence[Leaves]) 
             f"run the loop inside one jit with {names(group)} as an argument, "
             f"as lax.fori_loop allows{left}"
         )
+    numbers = _kinds(group) <= {"int", "float", "complex"}
     fields = {
         field for path in group.paths.values() for field in differing_fields(list(path.values))
     }
+    if not numbers and not fields:
+        return f"pass as few different values of {names(group)} as the program needs"
     what = f"{listed(sorted(fields))} of {names(group)}" if fields else names(group)
     return (
-        f"pass {what} as an ordinary argument, not static (where Python branches on it, use "
-        f"jnp.where or lax.cond){left}"
+        f"pass {what} as an ordinary argument, not static (where Python branches or loops on it, "
+        f"use jnp.where, lax.cond or lax.fori_loop){left}"
     )
 
 
 def _static_identity(group: Group, stats: FunctionStats, shapes: Sequence[Leaves]) -> str:
     if any("nan" in path.values for path in group.paths.values()):
         return f"NaN equals nothing, itself included: pass None or a flag as {names(group)}"
-    return (
-        f"make {names(group)} once, outside the loop, and pass that object each time; or give its "
-        "class __eq__ and __hash__ by value"
-    )
+    text = f"make {names(group)} once, outside the loop, and pass that object each time"
+    after = next((path.after for path in group.paths.values()), "")
+    if "<function" in after or after.startswith("partial("):
+        return text
+    return f"{text}; or give its class __eq__ and __hash__ by value"
 
 
 def _call(group: Group, stats: FunctionStats, shapes: Sequence[Leaves]) -> str:
@@ -155,7 +189,10 @@ def _redefined(group: Group, stats: FunctionStats, shapes: Sequence[Leaves]) -> 
             "each time it is looked up"
         )
     if how in ("lambda", "partial", "object"):
-        return f"make the {how} and its jax.jit once, outside the loop, and call that"
+        return (
+            f"make the {how} and its jax.jit once, outside the loop, and call that; "
+            "what changes from call to call becomes an argument"
+        )
     return (
         f"define and jit {_where(stats)} once, outside the function that is called again and again"
     )
@@ -166,8 +203,7 @@ def _closure(group: Group, stats: FunctionStats, shapes: Sequence[Leaves]) -> st
 
 
 def _rewrap(group: Group, stats: FunctionStats, shapes: Sequence[Leaves]) -> str:
-    name = group.details.most_common(1)[0][0] if group.details else "transform"
-    return f"make jax.jit(jax.{name}({stats.name}, ...)) once, and call that"
+    return f"transform {stats.name} and jit the result once, outside the loop, and call that"
 
 
 def _control(group: Group, stats: FunctionStats, shapes: Sequence[Leaves]) -> str:
@@ -178,6 +214,9 @@ def _control(group: Group, stats: FunctionStats, shapes: Sequence[Leaves]) -> st
         if function and not function.startswith("<")
         else f"call {stats.name} inside a jitted function"
     )
+    example = group.example
+    if example is not None and example.function.wrappers:  # lax.map wraps any body anew
+        return put
     return f"{put}, or define the body once at module level"
 
 
@@ -185,13 +224,23 @@ def _placement(group: Group, stats: FunctionStats, shapes: Sequence[Leaves]) -> 
     path = next(iter(group.paths.values()), None)
     if path is not None and "uncommitted" in (path.before, path.after):
         return f"jax.device_put {names(group)} before the first call, as for the later ones"
+    texts = " ".join(f"{p.before} {p.after}" for p in group.paths.values())
+    what = "memory layout" if "layout" in texts else "memory kind" if "memory" in texts else ""
+    if what:
+        return f"give {names(group)} one {what} before the first call, and keep it"
     return f"give {names(group)} one sharding before the first call, and keep it (out_shardings=)"
 
 
 def _aot(group: Group, stats: FunctionStats, shapes: Sequence[Leaves]) -> str:
+    changes = set(group.details)
+    if changes == {"weak-type"}:
+        return (
+            f"lower {stats.name} with the Python number itself as {names(group)}, or pass an array"
+        )
+    sharding = ", sharding=..." if "sharding-or-device" in changes else ""
     return (
-        f"lower {stats.name} for what the call passes: jax.ShapeDtypeStruct(shape, dtype, "
-        f"sharding=...) for {names(group) or 'its arguments'}"
+        f"lower {stats.name} for what the call passes: jax.ShapeDtypeStruct(shape, dtype"
+        f"{sharding}) for {names(group) or 'its arguments'}"
     )
 
 

@@ -15,7 +15,7 @@ _MAX_RECENT = 24
 _KEEP_OLDEST = 4
 _FEW = 4  # of an operation run one by one: which of its shapes was the closest tells nothing
 _MAX_TOTAL = 6_000
-_MAX_LEAVES = 400_000
+_MAX_LEAVES = 150_000
 
 
 class History:

@@ -15,13 +15,12 @@ from jaxkit.compiles.cause import explain
 from jaxkit.compiles.event import CompileEvent, Function
 from jaxkit.compiles.groups import Groups
 from jaxkit.compiles.history import History
-from jaxkit.compiles.identity import TOKENS
 
 if TYPE_CHECKING:
     from jaxkit.report import Report
 
 _MAX_EVENTS = 4_000
-_MAX_LEAVES = 400_000
+_MAX_LEAVES = 150_000
 
 
 class CompileLog:
@@ -61,6 +60,8 @@ class CompileLog:
         self._wall: float | None = None
         self._stream: Any = None
         self.groups = Groups()
+        # Whether the function object of a token still exists; a watch knows, a recording does not.
+        self.is_alive: Callable[[str], bool] = lambda token: False
         self.path = os.path.abspath(os.fspath(jsonl)) if jsonl is not None else None
         if self.path is not None:
             self._stream = open(self.path, "w", encoding="utf-8")  # noqa: SIM115  closed in close()
@@ -149,7 +150,7 @@ class CompileLog:
             self._functions[key] = function
         elif key in self._functions:  # a backward program: JAX tells where it comes from, no more
             event = dataclasses.replace(event, function=self._functions[key])
-        causes = explain(event, self._history.of(event), TOKENS.is_alive)
+        causes = explain(event, self._history.of(event), self.is_alive)
         recompile = event.compiled and causes[0].kind != "first"
         event = event.explained(self._index, causes, recompile=recompile)
         if event.compiled:

@@ -7,7 +7,7 @@ fix is never given without its mask. Never imports JAX.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 
 from jaxkit.compiles.diff import split_type
 from jaxkit.compiles.leaf import Leaf
@@ -29,34 +29,37 @@ def power_of_two(size: int) -> int:
     return 1 << max(size - 1, 0).bit_length()
 
 
-def pad_axes(
-    shapes: Sequence[Leaves], axes: dict[str, set[int]], bucket: Callable[[int, int], int]
-) -> Replay:
-    """How many programs are left when the given axes are padded to a bucket.
+def pad_axes(shapes: Sequence[Leaves], buckets: Mapping[tuple[str, int], int | None]) -> Replay:
+    """How many programs are left when the given axes are padded.
 
     Args:
       shapes: the signatures that were compiled.
-      axes: the axes to pad, by path.
-      bucket: the padded size for an axis and its size.
+      buckets: by path and axis the size to pad to; None for the next power of two.
     """
+    paths = {path for path, _ in buckets}
     programs: set[Leaves] = set()
     real = padded = 0
     for leaves in shapes:
         changed: list[Leaf] = []
         for leaf in leaves:
-            if leaf.path not in axes or leaf.kind != "array":
+            if leaf.path not in paths or leaf.kind != "array":
                 changed.append(leaf)
                 continue
             dtype, sizes = split_type(leaf.type)
-            new = [
-                str(bucket(axis, int(size))) if axis in axes[leaf.path] and size.isdigit() else size
-                for axis, size in enumerate(sizes)
-            ]
+            new = [_padded(size, (leaf.path, axis), buckets) for axis, size in enumerate(sizes)]
             real += _volume(sizes)
             padded += _volume(new)
             changed.append(leaf._replace(type=f"{dtype}[{','.join(new)}]"))
         programs.add(tuple(changed))
     return Replay(len(shapes), len(programs), 1 - real / padded if padded else 0.0)
+
+
+def _padded(
+    size: str, place: tuple[str, int], buckets: Mapping[tuple[str, int], int | None]
+) -> str:
+    if place not in buckets or not size.isdigit():
+        return size
+    return str(buckets[place] or power_of_two(int(size)))
 
 
 def _volume(sizes: Sequence[str]) -> int:

@@ -41,8 +41,10 @@ class Watch:
     def start(self) -> CompileLog:
         """Begins to listen; imports JAX if need be."""
         if not self._on:
+            from jaxkit.compiles.identity import TOKENS
             from jaxkit.compiles.recorder import RECORDER
 
+            self.log.is_alive = TOKENS.is_alive
             RECORDER.add(self.log)
             self._on = True
         return self.log

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from jaxkit.compiles.groups import MAX_VALUES, Group, Path
 
@@ -57,23 +57,56 @@ def names(group: Group) -> str:
     return listed(group.paths)
 
 
-def _shape(group: Group) -> str:
-    paths = list(group.paths.values())
-    return f"{names(group)} changed shape: {_shape_change(paths)}"
-
-
-def _shape_change(paths: Sequence[Path]) -> str:
-    axes = {axis: set[int]() for path in paths for axis in path.axes}
+def alike(paths: Iterable[Path]) -> list[list[Path]]:
+    """Paths that went through the same sizes on the same axes, together."""
+    found: dict[str, list[Path]] = {}
     for path in paths:
+        key = repr(sorted((axis, sorted(sizes)) for axis, sizes in path.axes.items()))
+        found.setdefault(key if path.axes and not path.ranks else path.path, []).append(path)
+    return list(found.values())
+
+
+def _shape(group: Group) -> str:
+    together = _aligned(group)
+    if together is not None:
+        return f"{names(group)} changed shape: {_axes(together)}"
+    clauses = [
+        f"{listed(path.path for path in paths)} changed shape: {_shape_change(paths[0])}"
+        for paths in alike(group.paths.values())
+    ]
+    return "; ".join(clauses[:3]) + ("; ..." if len(clauses) > 3 else "")
+
+
+def _aligned(group: Group) -> dict[int, set[int]] | None:
+    """The sizes by axis where no axis took sizes in one path that it did not take in another."""
+    axes: dict[int, set[int]] = {}
+    for path in group.paths.values():
+        if path.ranks or not path.axes:
+            return None
         for axis, sizes in path.axes.items():
-            axes[axis] |= sizes
-    if axes and not any(path.ranks for path in paths):
-        return ", ".join(f"axis {axis} took {sizes_text(s)}" for axis, s in sorted(axes.items()))
-    return f"{paths[0].before} -> {paths[0].after}" if paths else "another shape"
+            if axes.setdefault(axis, sizes) != sizes:
+                return None
+    return axes
+
+
+def _axes(axes: Mapping[int, set[int]]) -> str:
+    return ", ".join(
+        f"axis {axis} took {sizes_text(sizes)}" for axis, sizes in sorted(axes.items())
+    )
+
+
+def _shape_change(path: Path) -> str:
+    if path.axes and not path.ranks:
+        return _axes(path.axes)
+    return f"{path.before} -> {path.after}"
 
 
 def _values(path: Path, limit: int = 3) -> str:
     values = list(path.values)
+    if len(values) == 1:
+        return f"a new {values[0]} each time"
+    if len(values) <= 6 and sum(map(len, values)) <= 30:
+        return ", then ".join(values)
     fields = differing_fields(values)
     if fields:
         inside = ", ".join(f"{name} {_series(found, limit)}" for name, found in fields.items())
@@ -129,7 +162,7 @@ def _weak(group: Group) -> str:
 
 def _weakness(text: str) -> str:
     plain = text.removesuffix(" weak")
-    return f"weakly typed {plain} (a Python number)" if text.endswith(" weak") else plain
+    return f"weakly typed {plain} (as Python numbers are)" if text.endswith(" weak") else plain
 
 
 def _structure(group: Group) -> str:
@@ -137,6 +170,8 @@ def _structure(group: Group) -> str:
 
 
 def _metadata(group: Group) -> str:
+    if group.last is not None and group.last.detail.get("identity"):
+        return _static_identity(group)
     return f"{_each(group, 'took')}; it is static, part of the program and not of its input"
 
 
@@ -145,14 +180,29 @@ def _static_value(group: Group) -> str:
 
 
 def _static_identity(group: Group) -> str:
-    return (
-        f"static argument {names(group)} says the same each time but compares unequal: "
-        f"{next(iter(group.paths.values())).after if group.paths else 'a new object'}"
-    )
+    verb = "means" if len(group.paths) == 1 else "mean"
+    text = next((path.after for path in group.paths.values()), "a new object")
+    return f"static {names(group)} {verb} the same each time but not to ==: a new {text}"
+
+
+_PASSED = {
+    "positional": "by position",
+    "keyword": "by keyword",
+    "omitted": "not at all",
+    "omitted, None": "not at all",
+}
 
 
 def _call(group: Group) -> str:
-    return f"{listed(f'{p.path} came {p.before}, then {p.after}' for p in group.paths.values())}"
+    parts = [
+        f"{path.path} was passed {_passed(path.before)}, then {_passed(path.after)}"
+        for path in group.paths.values()
+    ]
+    return listed(parts)
+
+
+def _passed(how: str) -> str:
+    return _PASSED.get(how.removeprefix("static "), how)
 
 
 def _redefined(group: Group) -> str:
@@ -168,7 +218,15 @@ def _redefined(group: Group) -> str:
 
 
 def _closure(group: Group) -> str:
-    return f"a new function for each value of captured {_each(group, 'was')}"
+    if group.by_design == group.recompiles:
+        return f"made once for each value of captured {names(group)}, and kept: by design"
+    parts = [
+        f"{path.path} (another {path.after} each time)"
+        if len(path.values) == 1
+        else f"{path.path} ({_values(path)})"
+        for path in group.paths.values()
+    ]
+    return f"a new function for each value of the captured {listed(parts)}"
 
 
 def _rewrap(group: Group) -> str:
