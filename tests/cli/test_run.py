@@ -72,7 +72,7 @@ def test_what_a_killed_program_was_compiling_is_said(tmp_path: Path) -> None:
     assert found.code == -9
     first = found.own.splitlines()[0]
     assert re.fullmatch(
-        rf"jaxkit: it was compiling big_step \({program}:19\) since \d\d:\d\d:\d\d", first
+        rf"jaxkit: it was compiling big_step \({program}:18\) since \d\d:\d\d:\d\d", first
     )
     again = jaxkit("report", "out.jsonl", cwd=tmp_path)
     assert again.code == 0

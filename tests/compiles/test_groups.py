@@ -1,0 +1,150 @@
+"""What counts as avoidable: every threshold from both sides; and what a replay leaves."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import pytest
+
+from jaxkit.compiles import groups as rules
+from jaxkit.compiles.event import Cause, CompileEvent, Function, Place, Signature
+from jaxkit.compiles.leaf import Leaf
+from jaxkit.compiles.replay import pad_axes
+from jaxkit.compiles.summary import build_report
+
+
+def event(number: int, cause: Cause, function: Function, via: str = "jit") -> CompileEvent:
+    return CompileEvent(
+        index=number,
+        process=1,
+        thread="MainThread",
+        time=float(number),
+        outcome="compiled",
+        function=function,
+        call_site=Place("train.py", 7, "main"),
+        via=via,
+        stages=("trace", "lower", "compile"),
+        seconds={"compile": 1.0},
+        recompile=cause.kind != "first",
+        signature=Signature((Leaf("x", "array", cause.after or "f32[1]"),)),
+        causes=(cause,),
+    )
+
+
+def findings(causes: Sequence[Cause], function: Function, via: str = "jit") -> list[str]:
+    """The severities of a function compiled once and then again for each of the causes."""
+    events = [event(0, Cause("first"), function, via)]
+    events += [event(i, cause, function, via) for i, cause in enumerate(causes, 1)]
+    return [finding.severity for finding in build_report(events).findings]
+
+
+STEP = Function("step", "step", "train", "train.py", 3, id="#1", inner_id="#1", code="c")
+
+
+def ragged(programs: int) -> list[Cause]:
+    """One axis that takes another size each time."""
+    return [Cause("eager-op-shapes", "x", f"f32[{n}]", f"f32[{n + 1}]") for n in range(1, programs)]
+
+
+def mixed(programs: int) -> list[Cause]:
+    """Two axes that both change, as in the layers of a model."""
+    return [
+        Cause("eager-op-shapes", "x", f"f32[{n},{2 * n}]", f"f32[{n + 1},{2 * n + 2}]")
+        for n in range(1, programs)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("causes", "wrappers", "threshold"),
+    [
+        (ragged, (), rules.EAGER_ONE_AXIS),
+        (mixed, (), rules.EAGER_MANY_AXES),
+        (mixed, ("library",), rules.EAGER_IN_LIBRARY),
+    ],
+)
+def test_eager_operations_are_waste_from_a_threshold_on(
+    causes, wrappers: tuple[str, ...], threshold: int
+) -> None:
+    operation = Function("sin", file="train.py", line=9, wrappers=wrappers)
+    assert findings(causes(threshold - 1), operation, "eager") == ["info"]
+    assert findings(causes(threshold), operation, "eager") == ["warning"]
+
+
+def chosen(kind: str, type_name: str, values: Sequence[str]) -> list[Cause]:
+    return [
+        Cause(kind, "mode", before, after, {"type": type_name})
+        for before, after in itertools.pairwise(values)
+    ]
+
+
+@pytest.mark.parametrize("kind", ["static-arg-value", "static-metadata"])
+@pytest.mark.parametrize("type_name", ["str", "function", "enum Mode"])
+def test_a_choice_between_two_is_by_design(kind: str, type_name: str) -> None:
+    assert findings(chosen(kind, type_name, ["a", "b"]), STEP) == ["info"]
+    assert findings(chosen(kind, type_name, ["a", "b", "a"]), STEP) == ["info"]
+    assert findings(chosen(kind, type_name, ["a", "b", "c"]), STEP) == ["warning"]
+
+
+@pytest.mark.parametrize("type_name", ["int", "float", "Config"])
+def test_a_number_could_be_an_argument(type_name: str) -> None:
+    assert findings(chosen("static-arg-value", type_name, ["1", "2"]), STEP) == ["warning"]
+
+
+def test_a_function_that_reads_the_same_is_no_choice() -> None:
+    lambdas = ["<function <lambda>>"] * 2
+    assert findings(chosen("static-metadata", "function", lambdas), STEP) == ["warning"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "detail", "severity"),
+    [
+        ("committed to cpu:0", "committed to cpu:1", {}, "info"),
+        ("committed to cpu:0", "committed to cpu:1", {"moved": True}, "warning"),
+        ("uncommitted", "committed to cpu:0", {}, "warning"),
+        ("committed to P('i') on (i=4) cpu:0-3", "committed to cpu:0", {}, "warning"),
+        ("committed to cpu:0", "committed to cpu:0, memory pinned_host", {}, "warning"),
+    ],
+)
+def test_only_one_program_a_device_is_by_design(
+    before: str, after: str, detail: dict[str, bool], severity: str
+) -> None:
+    causes = [Cause("sharding-or-device", "x", before, after, detail)]
+    assert findings(causes, STEP) == [severity]
+
+
+def test_functions_kept_side_by_side_are_by_design() -> None:
+    detail = {"type": "float"}
+    alone = [Cause("closure-constant", "lr", "0.1", "0.2", detail)]
+    kept = [Cause("closure-constant", "lr", "0.1", "0.2", {**detail, "side_by_side": True})]
+    assert findings(alone, STEP) == ["warning"]
+    assert findings(kept, STEP) == ["info"]
+
+
+def test_padding_counts_programs_and_waste() -> None:
+    shapes = [(Leaf("x", "array", f"f32[{rows},4]"),) for rows in (32, 31, 8)]
+    replay = pad_axes(shapes, {("x", 0): 32})
+    assert (replay.before, replay.after) == (3, 1)
+    assert replay.padding == pytest.approx(1 - (32 + 31 + 8) / 96)
+    assert pad_axes(shapes, {("x", 0): None}).after == 2  # powers of two: 32 and 8
+    assert pad_axes(shapes, {("x", 1): 4}).after == 3
+
+
+@pytest.mark.parametrize(
+    ("sizes", "target"),
+    [
+        (range(1, 9), "axis 0 to 8"),
+        (range(1, 10), "axis 0 to the next power of two"),
+        ((2, 32), "axis 0 to 32"),
+        ((2, 33), "axis 0 to the next power of two"),
+    ],
+)
+def test_one_size_for_all_only_where_it_wastes_little(sizes: Sequence[int], target: str) -> None:
+    texts = [f"f32[{size}]" for size in sizes]
+    causes = [
+        Cause("shape-change", "x", before, after) for before, after in itertools.pairwise(texts)
+    ]
+    events = [event(0, Cause("first", after=texts[0]), STEP)]
+    events += [event(i, cause, STEP) for i, cause in enumerate(causes, 1)]
+    [finding] = build_report(events).findings
+    assert target in (finding.fix or "")
