@@ -17,6 +17,8 @@ from jaxkit.compiles.identity import TOKENS, digest
 from jaxkit.compiles.pending import Pending
 from jaxkit.compiles.signature import build, is_pytree
 
+_MAX_NAME = 200
+
 
 def read_call(
     fun_name: str,
@@ -39,7 +41,7 @@ def read_call(
       layouts: whether memory layouts can be the reason, as they can where nothing was traced.
       config: the configuration in JAX's keys.
     """
-    name = plain_name(fun_name)
+    name = plain_name(fun_name)[:_MAX_NAME]
     call: Call | None = None
     function, signature, unread = Function(name), Signature(complete=False), 0
     if anchor is not None:
