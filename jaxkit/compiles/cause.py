@@ -155,7 +155,7 @@ def _function(
     if not new.id or not old.id or new.id == old.id:
         return []
     # A factory's functions that are kept and used side by side are not made anew at each call.
-    captured = _captured(new, old, side_by_side=is_alive(old.inner_id))
+    captured = _captured(new, old, side_by_side=is_alive(old.id))
     if new.traced is not None:
         names = [cause.path for cause in captured]
         return [Cause("control-flow-closure", detail={"body": new.traced, "captured": names})]

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Sequence
+from typing import Any
 
+import jax
+import numpy as np
 import pytest
 
+import jaxkit
 from jaxkit.compiles import groups as rules
 from jaxkit.compiles.event import Cause, CompileEvent, Function, Place, Signature
 from jaxkit.compiles.leaf import Leaf
@@ -148,3 +153,31 @@ def test_one_size_for_all_only_where_it_wastes_little(sizes: Sequence[int], targ
     events += [event(i, cause, STEP) for i, cause in enumerate(causes, 1)]
     [finding] = build_report(events).findings
     assert target in (finding.fix or "")
+
+
+def closures(keep: list[Any], how: str) -> Any:
+    """Three functions of one source with another number each; `keep` holds on to them or not."""
+    with jaxkit.watch() as log:
+        for rate in (0.1, 0.2, 0.3):
+            if how == "nested function":
+                step = jax.jit(lambda x, rate=rate: x * rate)
+            elif how == "partial":
+                step = jax.jit(functools.partial(scaled, rate=rate))
+            else:
+                step = jax.jit(jax.grad(lambda x, rate=rate: (x * rate).sum()))
+            keep.append(step)
+            del keep[: len(keep) - (3 if keep[0] is None else 1)]
+            step(np.ones(3, np.float32))
+    return log.report().findings
+
+
+def scaled(x: Any, rate: float) -> Any:
+    return x * rate
+
+
+@pytest.mark.parametrize("how", ["nested function", "partial", "gradient"])
+def test_made_anew_in_a_loop_is_waste_and_kept_is_not(how: str) -> None:
+    made_anew = [f for f in closures([], how) if f.kind == "closure-constant"]
+    assert [f.severity for f in made_anew] == ["warning"]
+    kept = [f for f in closures([None, None, None], how) if f.kind == "closure-constant"]
+    assert [f.severity for f in kept] == ["info"]
