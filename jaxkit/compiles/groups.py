@@ -88,7 +88,7 @@ class Group:
             self.sites[place.file, place.line, place.function] += 1
         if self.kind == "sharding-or-device" and _other_device_only(event):
             self.by_design += 1
-        if self.kind == "closure-constant" and event.causes[0].detail.get("side_by_side"):
+        if self.kind == "closure-constant" and _kept_apart(event):
             self.by_design += 1
         for cause in event.causes:
             if cause.kind != self.kind:
@@ -158,6 +158,18 @@ def _data(kind: str) -> bool:
     """Whether a captured value of this type could be an argument: a number or an array."""
     words = ("int", "float", "complex", "Array", "ndarray", "numpy.", "list", "tuple", "dict")
     return any(word in kind for word in words)
+
+
+def _kept_apart(event: CompileEvent) -> bool:
+    """Functions of a factory that are used side by side, and differ in more than arrays.
+
+    Arrays of one shape could be an argument of one program: an ensemble is no such factory.
+    """
+    causes = [cause for cause in event.causes if cause.kind == "closure-constant"]
+    return all(cause.detail.get("side_by_side") for cause in causes) and not any(
+        "Array" in str(cause.detail.get("type")) or "ndarray" in str(cause.detail.get("type"))
+        for cause in causes
+    )
 
 
 def _other_device_only(event: CompileEvent) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import itertools
 from collections.abc import Sequence
@@ -124,6 +125,9 @@ def test_functions_kept_side_by_side_are_by_design() -> None:
     kept = [Cause("closure-constant", "lr", "0.1", "0.2", {**detail, "side_by_side": True})]
     assert findings(alone, STEP) == ["warning"]
     assert findings(kept, STEP) == ["info"]
+    weights = Cause("closure-constant", "w", "f32[3]", "f32[3]", {**detail, "type": "ndarray"})
+    kept_arrays = [dataclasses.replace(weights, detail={**weights.detail, "side_by_side": True})]
+    assert findings(kept_arrays, STEP) == ["warning"]
 
 
 def test_padding_counts_programs_and_waste() -> None:
