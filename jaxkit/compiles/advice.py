@@ -132,6 +132,11 @@ def _metadata(group: Group, stats: FunctionStats, shapes: Sequence[Leaves]) -> s
     if _kinds(group) == {"float"} and stats.via == "filter_jit":
         replay = as_one(shapes, set(group.paths))
         left = _left(replay.before, replay.after, group)
+    if stats.via == "filter_jit":
+        return (
+            f"pass {names(group)} as an array (jnp.asarray): as an argument of its own, or as the "
+            f"field that it is if filter_grad may differentiate it{left}"
+        )
     return (
         f"hold {names(group)} as an array (jnp.asarray) so that it is an input, or keep it "
         f"constant where Python needs its value{left}"

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from jaxkit.compiles.diff import changes, same_leaf
+from jaxkit.compiles.diff import changes, differing, same_leaf
 from jaxkit.compiles.event import Cause, CompileEvent, Function
 
 FIRST = Cause("first")
@@ -196,11 +196,7 @@ def distance(event: CompileEvent, past: CompileEvent) -> float:
         found += 1
     if new.leaves != old.leaves:
         if len(new.leaves) == len(old.leaves):
-            found += sum(
-                not same_leaf(a, b)
-                for a, b in zip(new.leaves, old.leaves, strict=True)
-                if a is not b
-            )
+            found += sum(not same_leaf(a, b) for a, b in differing(new.leaves, old.leaves))
         else:
             found += 3 + abs(len(new.leaves) - len(old.leaves))
     found += 0.9 * len(_differences(past.config, event.config))

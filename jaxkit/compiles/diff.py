@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import compress
+from operator import is_not
 
 from jaxkit.compiles.event import Cause, Signature
 from jaxkit.compiles.leaf import Leaf
@@ -47,6 +49,12 @@ def same_leaf(new: Leaf, old: Leaf) -> bool:
     return new.kind == old.kind and new.static == old.static
 
 
+def differing(new: Sequence[Leaf], old: Sequence[Leaf]) -> list[tuple[Leaf, Leaf]]:
+    """Leaf by leaf, the pairs that are not equal; most are one object, leaves being interned."""
+    pairs = compress(zip(new, old, strict=True), map(is_not, new, old))
+    return [(a, b) for a, b in pairs if a != b]
+
+
 def changes(new: Signature, old: Signature) -> list[Cause]:
     """The causes that lie in the arguments, one a path, in the order of the arguments."""
     if new.leaves == old.leaves and new.nodes == old.nodes and new.passing == old.passing:
@@ -56,9 +64,7 @@ def changes(new: Signature, old: Signature) -> list[Cause]:
     declared = {name for name, how in (*new.passing, *old.passing) if how.startswith("static")}
     pairs: list[tuple[Leaf, Leaf]] | None = None
     if new.nodes == old.nodes and len(new.leaves) == len(old.leaves):
-        pairs = [
-            (a, b) for a, b in zip(new.leaves, old.leaves, strict=True) if a is not b and a != b
-        ]
+        pairs = differing(new.leaves, old.leaves)
     if pairs is None or any(a.path != b.path for a, b in pairs):
         found, pairs = _structure(new, old, told)
         causes.extend(found)

@@ -15,6 +15,7 @@ _MAX_RECENT = 24
 _KEEP_OLDEST = 4
 _FEW = 4  # of an operation run one by one: which of its shapes was the closest tells nothing
 _MAX_TOTAL = 6_000
+_MAX_FUNCTIONS = 4_000
 _MAX_LEAVES = 150_000
 
 
@@ -26,6 +27,7 @@ class History:
         self._total = 0
         self._exact: OrderedDict[Any, CompileEvent] = OrderedDict()
         self._leaves = 0
+        self._room = _MAX_TOTAL
 
     def of(self, event: CompileEvent) -> list[CompileEvent]:
         """Earlier compilations of the event's function, oldest first."""
@@ -45,8 +47,13 @@ class History:
         if len(recent) > _MAX_RECENT:  # the oldest few are the likeliest to be met again
             del recent[_KEEP_OLDEST]
             self._total -= 1
-        if self._total > _MAX_TOTAL:
+        if self._total > self._room:
             self._halve()
+            while len(self._recent) > _MAX_FUNCTIONS:
+                _, forgotten = self._recent.popitem(last=False)
+                self._total -= len(forgotten)
+            # Where nothing more can go, the next pass waits, so that passes stay rare.
+            self._room = max(_MAX_TOTAL, self._total + self._total // 4)
         if not _is_operation(event):
             self._remember_exactly(event)
 

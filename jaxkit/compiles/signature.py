@@ -14,6 +14,7 @@ import jax
 
 from jaxkit._jax.call import Anchor, Call
 from jaxkit._jax.config import x64_enabled
+from jaxkit._jax.modules import Fields, module_fields
 from jaxkit._jax.read_jit import operand_names
 from jaxkit._jax.values import array_facts, is_array, kind_of
 from jaxkit.compiles.event import Signature
@@ -55,6 +56,8 @@ class _Walk:
                 self.static(value, path)
             else:
                 self.array(value, path, word)
+        elif (fields := module_fields(kind)) is not None:
+            self.module(value, path, fields)
         elif len(self.leaves) < _MAX_LEAVES:
             self.node(value, path, kind)
         else:
@@ -72,7 +75,7 @@ class _Walk:
                 placed = value.sharding if value.committed else None
                 key = (path, aval.dtype, aval.shape, aval.weak_type, placed)
             elif word == "numpy":
-                key = (path, value.dtype, value.shape, x64_enabled(), None)
+                key = (path, value.dtype, value.shape, x64_enabled())
             else:
                 key = None
             leaf = _known.get(key) if key is not None else None
@@ -102,6 +105,17 @@ class _Walk:
         else:
             leaf = intern(Leaf(path, "static", held, static=describe(value)))
         self.leaves.append(leaf)
+
+    def module(self, value: Any, path: str, fields: Fields) -> None:
+        """An Equinox module, of which a model may have many: by its fields, without JAX's help."""
+        self.nodes.append((path, fields.title))
+        stored = object.__getattribute__(value, "__dict__")
+        for name in fields.data:
+            if name in stored:
+                self.add(stored[name], f"{path}.{name}")
+        for name in fields.static:
+            if name in stored and not is_array(stored[name]):
+                self.static(stored[name], f"{path}.{name}", metadata=True)
 
     def node(self, value: Any, path: str, kind: type) -> None:
         """A registered container of another type, or a leaf."""
