@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from jaxkit.report import Finding as Finding
     from jaxkit.report import Report as Report
     from jaxkit.report import SourceLine as SourceLine
+    from jaxkit.transforms import chain as chain
+    from jaxkit.transforms import transform as transform
 
 __version__ = "0.1.0.dev0"
 
@@ -46,6 +48,8 @@ _WHERE = {
     "ReportPathError": "jaxkit.errors:ReportPathError",
     "SourceLine": "jaxkit.report:SourceLine",
     "UsageError": "jaxkit.errors:UsageError",
+    "chain": "jaxkit.transforms:chain",
+    "transform": "jaxkit.transforms:transform",
     "watch": "jaxkit.compiles.watch:watch",
 }
 
@@ -64,6 +68,8 @@ __all__ = [
     "SourceLine",
     "UsageError",
     "__version__",
+    "chain",
+    "transform",
     "watch",
 ]
 

@@ -27,6 +27,8 @@ PUBLIC = [
     "SourceLine",
     "UsageError",
     "__version__",
+    "chain",
+    "transform",
     "watch",
 ]
 

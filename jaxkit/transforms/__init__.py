@@ -1,0 +1,56 @@
+"""Functions from function to function: the contract, `chain`, the registry, and ours.
+
+Each name is loaded on first use.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jaxkit.transforms._chain import Chain as Chain
+    from jaxkit.transforms._chain import chain as chain
+    from jaxkit.transforms._registry import Entry as Entry
+    from jaxkit.transforms._registry import available as available
+    from jaxkit.transforms._registry import get as get
+    from jaxkit.transforms._transform import TAGS as TAGS
+    from jaxkit.transforms._transform import Transform as Transform
+    from jaxkit.transforms._transform import transform as transform
+
+# A name, and where it is when it is first asked for.
+_WHERE = {
+    "TAGS": "_transform",
+    "Chain": "_chain",
+    "Entry": "_registry",
+    "Transform": "_transform",
+    "available": "_registry",
+    "chain": "_chain",
+    "get": "_registry",
+    "transform": "_transform",
+}
+
+# Once more, for those who read without running.
+__all__ = [
+    "TAGS",
+    "Chain",
+    "Entry",
+    "Transform",
+    "available",
+    "chain",
+    "get",
+    "transform",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module 'jaxkit.transforms' has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_WHERE})
