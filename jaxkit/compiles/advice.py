@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from jaxkit.compiles.groups import FunctionStats, Group
-from jaxkit.compiles.replay import Leaves, as_one, pad_axes
+from jaxkit.compiles.replay import Leaves, Replay, as_one, pad_axes
 from jaxkit.compiles.wording import (
     alike,
     counted,
@@ -31,13 +31,17 @@ def fix(group: Group, stats: FunctionStats, shapes: Sequence[Leaves]) -> str | N
     return _FIXES[group.kind](group, stats, shapes)
 
 
-def _left(before: int, after: int, group: Group) -> str:
+def _left(replay: Replay, group: Group, stats: FunctionStats) -> str:
     """The outcome of a replay: programs left and seconds spared."""
+    before, after = replay.before, replay.after
     if after >= before:
         return ""
     spared = group.seconds * min((before - after) / max(group.recompiles, 1), 1.0)
+    alone = "by itself " if group.recompiles < stats.compiles - 1 else ""
+    padding = f", {replay.padding:.0%} padding" if replay.padding else ""
     return (
-        f": {counted(after, 'compilation')} instead of {before}, {seconds(spared)} saved (replayed)"
+        f": {alone}{counted(after, 'compilation')} instead of {before}, "
+        f"{seconds(spared)} saved{padding} (replayed)"
     )
 
 
@@ -63,7 +67,7 @@ def _shape(group: Group, stats: FunctionStats, shapes: Sequence[Leaves]) -> str:
     drop = " (or drop the short one)" if ragged else ""
     return (
         f"pad {listed(each)}{drop}, and leave the padding out of the result "
-        f"with a mask{_left(replay.before, replay.after, group)}"
+        f"with a mask{_left(replay, group, stats)}"
     )
 
 
@@ -83,7 +87,7 @@ def _dtype(group: Group, stats: FunctionStats, shapes: Sequence[Leaves]) -> str:
     replay = as_one(shapes, set(group.paths))
     return (
         f"give {names(group)} one dtype ({dtype}) where it is made"
-        f"{_left(replay.before, replay.after, group)}"
+        f"{_left(replay, group, stats)}"
     )
 
 
@@ -92,7 +96,7 @@ def _weak(group: Group, stats: FunctionStats, shapes: Sequence[Leaves]) -> str:
     made = listed(dict.fromkeys(f"jnp.{_long(path.after)}(...)" for path in group.paths.values()))
     return (
         f"give {names(group)} a dtype where it is first made, as {made}"
-        f"{_left(replay.before, replay.after, group)}"
+        f"{_left(replay, group, stats)}"
     )
 
 
@@ -131,7 +135,7 @@ def _metadata(group: Group, stats: FunctionStats, shapes: Sequence[Leaves]) -> s
     left = ""
     if _kinds(group) == {"float"} and stats.via == "filter_jit":
         replay = as_one(shapes, set(group.paths))
-        left = _left(replay.before, replay.after, group)
+        left = _left(replay, group, stats)
     if stats.via == "filter_jit":
         return (
             f"pass {names(group)} as an array (jnp.asarray): as an argument of its own, or as the "
@@ -145,7 +149,7 @@ def _metadata(group: Group, stats: FunctionStats, shapes: Sequence[Leaves]) -> s
 
 def _static_value(group: Group, stats: FunctionStats, shapes: Sequence[Leaves]) -> str:
     replay = as_one(shapes, set(group.paths))
-    left = _left(replay.before, replay.after, group)
+    left = _left(replay, group, stats)
     if stats.traced is not None:
         return (
             f"run the loop inside one jit with {names(group)} as an argument, "

@@ -15,6 +15,8 @@ from jaxkit.compiles.diff import changes, differing, same_leaf
 from jaxkit.compiles.event import Cause, CompileEvent, Function
 
 FIRST = Cause("first")
+_MAX_COMPARED = 10_000  # leaves
+_FEW = 4
 _ARGUMENT_ORDER = (
     "config-context",  # first: x64 alone changes the types of Python numbers as well
     "call-signature",
@@ -51,8 +53,23 @@ def explain(
         inherited = _of_forward_pass(event, earlier)
         if inherited is not None:
             return inherited
-    best = min(reversed(peers), key=lambda past: distance(event, past))
-    return _against(event, best, is_alive)
+    return _against(event, _closest(event, peers), is_alive)
+
+
+def _closest(event: CompileEvent, peers: Sequence[CompileEvent]) -> CompileEvent:
+    """The earlier compilation that differs least, the later of equals.
+
+    Of large arguments only the latest and the oldest few are compared, while the program waits.
+    """
+    most = max(_MAX_COMPARED // (len(event.signature.leaves) + 1), 2 * _FEW)
+    if len(peers) > most:
+        peers = [*peers[:_FEW], *peers[-(most - _FEW) :]]
+    best, least = peers[-1], distance(event, peers[-1])
+    for past in peers[-2::-1]:
+        found = distance(event, past)
+        if found < least:
+            best, least = past, found
+    return best
 
 
 def _of_forward_pass(
@@ -172,8 +189,10 @@ def _function(
 
 def _captured(new: Function, old: Function, *, side_by_side: bool = False) -> list[Cause]:
     """Captured data that says something else than before, name by name."""
-    before, after = dict(old.captured), dict(new.captured)
     causes: list[Cause] = []
+    if new.captured == old.captured:
+        return causes
+    before, after = dict(old.captured), dict(new.captured)
     for name, now in after.items():
         was = before.get(name)
         if was is not None and was.meaning != now.meaning:
@@ -199,13 +218,16 @@ def distance(event: CompileEvent, past: CompileEvent) -> float:
             found += sum(not same_leaf(a, b) for a, b in differing(new.leaves, old.leaves))
         else:
             found += 3 + abs(len(new.leaves) - len(old.leaves))
-    found += 0.9 * len(_differences(past.config, event.config))
-    found += 0.9 * len(_differences(past.options, event.options))
+    if event.config is not past.config:  # one object for equal ones, most of the time
+        found += 0.9 * len(_differences(past.config, event.config))
+    if event.options or past.options:
+        found += 0.9 * len(_differences(past.options, event.options))
     if event.function.id != past.function.id:
         found += 0.3
         if event.function.inner_id != past.function.inner_id:
             found += 0.1
-        found += 0.01 * len(_captured(event.function, past.function))
+        pairs = zip(event.function.captured, past.function.captured, strict=False)
+        found += 0.01 * sum(a[0] == b[0] and a[1].meaning != b[1].meaning for a, b in pairs)
     if event.via != past.via:
         found += 0.05
     return found

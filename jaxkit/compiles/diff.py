@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import compress
-from operator import is_not
 
 from jaxkit.compiles.event import Cause, Signature
 from jaxkit.compiles.leaf import Leaf
 
 _TYPE_KINDS = ("array", "python")
+_FEW = 8
 
 
 def leaf_text(leaf: Leaf) -> str:
@@ -50,9 +49,24 @@ def same_leaf(new: Leaf, old: Leaf) -> bool:
 
 
 def differing(new: Sequence[Leaf], old: Sequence[Leaf]) -> list[tuple[Leaf, Leaf]]:
-    """Leaf by leaf, the pairs that are not equal; most are one object, leaves being interned."""
-    pairs = compress(zip(new, old, strict=True), map(is_not, new, old))
-    return [(a, b) for a, b in pairs if a != b]
+    """Leaf by leaf, the pairs that are not equal.
+
+    Most are one object, leaves being interned, and are passed over by halves: large signatures
+    are compared with many others while the program waits.
+    """
+    found: list[tuple[Leaf, Leaf]] = []
+    spans = [(0, len(new))]
+    while spans:
+        begin, end = spans.pop()
+        if new[begin:end] == old[begin:end]:
+            continue
+        if end - begin <= _FEW:
+            pairs = zip(new[begin:end], old[begin:end], strict=True)
+            found.extend((a, b) for a, b in pairs if a is not b and a != b)
+        else:
+            middle = (begin + end) // 2
+            spans += [(middle, end), (begin, middle)]
+    return found
 
 
 def changes(new: Signature, old: Signature) -> list[Cause]:

@@ -85,6 +85,17 @@ class Signature:
         return text if len(text) <= 2000 else text[:2000] + "..."
 
 
+_MAX_ROWS = 1_000
+_rows: dict[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]] = {}
+
+
+def intern_rows(rows: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    """One object for equal nodes (or equal passing), so that comparing them costs nothing."""
+    if len(_rows) > _MAX_ROWS:
+        _rows.clear()
+    return _rows.setdefault(rows, rows)
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Function:
     """The user's function behind a compilation, known by its code and not by its name.

@@ -11,7 +11,7 @@ from collections import Counter, OrderedDict
 
 from jaxkit.compiles.diff import split_type
 from jaxkit.compiles.event import Cause, CompileEvent
-from jaxkit.compiles.leaf import Leaf, intern
+from jaxkit.compiles.leaf import Leaf
 
 # An eager operation that saw a few shapes is how models are initialised; one whose same axis
 # keeps changing is a loop over ragged data. Shapes that differ in several ways need more proof.
@@ -247,7 +247,7 @@ class Groups:
         if event.compiled:
             seen = self.shapes.setdefault(key, [])
             if len(seen) < _MAX_SHAPES and event.via != "eager":
-                seen.append(tuple(map(intern, event.signature.leaves)))
+                seen.append(event.signature.leaves)
         if event.compiled and event.recompile:
             group = self.groups.get((key, event.kind))
             if group is None:

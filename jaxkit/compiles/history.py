@@ -28,13 +28,15 @@ class History:
         self._exact: OrderedDict[Any, CompileEvent] = OrderedDict()
         self._leaves = 0
         self._room = _MAX_TOTAL
+        self._asked: tuple[Any, Any] = (None, None)
 
     def of(self, event: CompileEvent) -> list[CompileEvent]:
         """Earlier compilations of the event's function, oldest first."""
         recent = self._recent.get(_group(event), [])
         if _is_operation(event):
             return recent[-_FEW:]
-        same = self._exact.get(_exactly(event))
+        self._asked = event.signature, _exactly(event)
+        same = self._exact.get(self._asked[1])
         return recent if same is None or same in recent[-1:] else [same, *recent]
 
     def add(self, event: CompileEvent) -> None:
@@ -63,7 +65,9 @@ class History:
             del old[_KEEP_OLDEST:]
 
     def _remember_exactly(self, event: CompileEvent) -> None:
-        key = _exactly(event)
+        asked, key = self._asked
+        if asked is not event.signature:
+            key = _exactly(event)
         replaced = self._exact.pop(key, None)
         if replaced is not None:
             self._leaves -= len(replaced.signature.leaves)

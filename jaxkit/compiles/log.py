@@ -112,7 +112,9 @@ class CompileLog:
         """Writes that a backend compilation has begun: it may be what the program dies in."""
         if self._stream is not None:
             what = {"function": function.name, "file": function.file, "line": function.line}
-            self.header(compiling={**what, "thread": thread, "since": time.time()})
+            about = {**what, "thread": thread, "since": time.time()}
+            with self._lock:
+                self._write(json.dumps({"schema": "jaxkit.run/1", "compiling": about}))
 
     def note(self, name: str, count: int = 1) -> None:
         """Counts something that the report should say."""

@@ -211,7 +211,7 @@ def _function_tree(
 def _share(group: Group, stats: FunctionStats) -> str:
     if group.recompiles + 1 >= stats.compiles:
         return ""
-    return f" ({counted(group.recompiles, 'time')})"
+    return f" ({group.recompiles} of {counted(stats.compiles - 1, 'recompilation')})"
 
 
 def _sites(stats: FunctionStats) -> str:
@@ -282,7 +282,7 @@ def _once(groups: Groups, by_function: Mapping[FunctionKey, Sequence[Group]]) ->
         total = sum(stats.seconds for stats in eager)
         programs = sum(stats.compiles for stats in eager)
         parts.append(f"{counted(programs, 'small program')} of eager operations ({seconds(total)})")
-    return f"compiled once, as needed: {listed(parts)}"
+    return f"compiled as often as needed: {listed(parts)}"
 
 
 def place(file: str, line: int) -> str:

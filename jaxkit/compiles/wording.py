@@ -270,11 +270,12 @@ def _eager(group: Group) -> str:
     for path in group.paths.values():
         for axis, sizes in path.axes.items():
             axes.setdefault(axis, set()).update(sizes)
-    text = f"ran op by op, a small program for each of {group.recompiles + 1} shapes or parameters"
+    programs = group.recompiles + 1
     if len(axes) == 1:
         axis, sizes = next(iter(axes.items()))
-        return f"{text} (axis {axis} took {sizes_text(sizes)})"
-    return text
+        if len(sizes) >= programs:
+            return f"ran op by op, a small program a size: axis {axis} took {sizes_text(sizes)}"
+    return f"ran op by op, a small program for each of {programs} shapes or parameters"
 
 
 def _cleared(group: Group) -> str:

@@ -190,4 +190,10 @@ def _start(*command: str) -> subprocess.Popen[bytes]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=environment(),
+        preexec_fn=_interruptible,
     )
+
+
+def _interruptible() -> None:
+    """A shell that started pytest in the background has it ignore SIGINT, and its children too."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
