@@ -1,0 +1,53 @@
+"""Property-based tests of functions of JAX: strategies, variants and the kits of checks.
+
+Example:
+    >>> from hypothesis import given, settings
+    >>> from jaxkit import testing
+    >>> @settings(max_examples=5, deadline=None)
+    ... @given(x=testing.arrays("float32", (3,)))
+    ... def test_it_is_its_own_inverse(x):
+    ...     assert (-(-x) == x).all()
+    >>> test_it_is_its_own_inverse()
+
+Each name is loaded on first use. A file must not be named as the function in it: the file
+`_arrays.py` has `arrays`, because importing a submodule hides a name of its package.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jaxkit.testing.strategies import arrays as arrays
+    from jaxkit.testing.strategies import keys as keys
+    from jaxkit.testing.strategies import pytrees as pytrees
+    from jaxkit.testing.strategies import shape_dtype_structs as shape_dtype_structs
+
+# A name, and the module that has it.
+_WHERE = {
+    "arrays": "jaxkit.testing.strategies",
+    "keys": "jaxkit.testing.strategies",
+    "pytrees": "jaxkit.testing.strategies",
+    "shape_dtype_structs": "jaxkit.testing.strategies",
+}
+
+# Once more, for those who read without running.
+__all__ = [
+    "arrays",
+    "keys",
+    "pytrees",
+    "shape_dtype_structs",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _WHERE:
+        raise AttributeError(f"module 'jaxkit.testing' has no attribute {name!r}")
+    value = getattr(import_module(_WHERE[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_WHERE})
