@@ -39,36 +39,20 @@ def jit_as(fun: Callable[..., Any], other: Any) -> Any:
         other: The jitted function.
     """
     numbers, names = static_arguments(other)
-    if _parameters(fun) == _parameters(other):
+    mine, others = _parameters(fun), _parameters(other)
+    if mine == others:
         return jax.jit(fun, static_argnums=numbers, static_argnames=names)
-    known = _parameters(other)
-    wanted = {*names, *(known[n] for n in numbers if -len(known) <= n < len(known))}
-    return jax.jit(fun, static_argnames=tuple(n for n in _parameters(fun) if n in wanted))
+    wanted = {*names, *(others[n] for n in numbers if n < len(others))}
+    return jax.jit(fun, static_argnames=tuple(name for name in mine if name in wanted))
 
 
 def static_arguments(fun: Any) -> tuple[tuple[int, ...], tuple[str, ...]]:
     """Numbers and names of the static arguments of a jitted function, or of one that holds it."""
     info = getattr(fun, "_jit_info", None)
-    if info is None:  # ours: a function with the bound methods of a jitted one
-        info = getattr(getattr(getattr(fun, "lower", None), "__self__", None), "_jit_info", None)
+    if info is None:  # of ours, whose method is that of the jitted function in it
+        whole = getattr(getattr(fun, "lower", None), "__self__", None)
+        info = getattr(whole, "_jit_info", None)
     return read_jit.argnums(info)
-
-
-def stages(whole: Any, inner: Any) -> dict[str, Any]:
-    """The methods of a jitted function, to put on another one.
-
-    Args:
-        whole: The jitted function whose they are.
-        inner: The one inside of it; its cache is cleared as well.
-    """
-    methods = {name: getattr(whole, name) for name in _STAGES}
-
-    def clear_cache() -> None:
-        whole.clear_cache()
-        if is_jitted(inner):
-            inner.clear_cache()
-
-    return {**methods, "clear_cache": clear_cache}
 
 
 def _parameters(fun: Any) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, cast
 
 __all__ = ["Chain", "chain"]
 
@@ -20,6 +20,7 @@ class Chain:
     """
 
     links: tuple[Link, ...]
+    _jaxkit_link: ClassVar[bool] = True
 
     def __call__(self, fun: Callable[..., Any], /) -> Callable[..., Any]:
         """Wraps a function.
@@ -34,7 +35,8 @@ class Chain:
             TypeError: `fun`, or what a link made of it, cannot be called.
         """
         if isinstance(fun, (staticmethod, classmethod)):
-            return type(fun)(self(fun.__func__))  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
+            method = cast(Any, fun)
+            return type(method)(self(method.__func__))
         if not callable(fun):
             raise TypeError(f"chain() wraps a function, got {fun!r} of type {type(fun).__name__}")
         for i, link in enumerate(self.links):

@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 
-__all__ = ["check_factory", "check_known", "copied", "key", "missing", "near", "shown"]
+__all__ = ["check_factory", "check_known", "copied", "key", "missing", "near", "shown", "wanted"]
 
 _KEYWORD = inspect.Parameter.KEYWORD_ONLY
 _ANY_KEYWORD = inspect.Parameter.VAR_KEYWORD
@@ -68,9 +68,16 @@ def missing(signature: inspect.Signature, options: Mapping[str, Any]) -> list[st
     ]
 
 
+def wanted(function: Callable[..., Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the options that a function has parameters for."""
+    known = inspect.signature(function).parameters
+    everything = any(each.kind is _ANY_KEYWORD for each in known.values())
+    return {name: value for name, value in options.items() if everything or name in known}
+
+
 def near(given: str, known: Iterable[str]) -> str:
     """`did you mean a or b?`, or nothing where nothing is near."""
-    found = difflib.get_close_matches(given, list(known), n=3)
+    found = difflib.get_close_matches(given, list(known), n=3, cutoff=0.75)
     return f"did you mean {' or '.join(map(repr, found))}?" if found else ""
 
 
@@ -80,12 +87,13 @@ def _those(names: list[str]) -> str:
 
 def copied(value: Any) -> Any:
     """The value, with plain dicts, lists and sets copied: nobody changes a bound option later."""
-    kind: Any = type(value)
+    kind: Any = cast(Any, type(value))
     if kind is dict:
-        return {k: copied(v) for k, v in cast("dict[Any, Any]", value).items()}
-    if kind in (list, tuple):
-        return kind(copied(each) for each in value)
-    return kind(value) if kind is set else value
+        items = cast("dict[Any, Any]", value).items()
+        return {name: copied(each) for name, each in items}
+    if kind in (list, tuple, set):
+        return cast(Any, kind)(map(copied, cast("Iterable[Any]", value)))
+    return value
 
 
 def key(value: Any) -> Any:
@@ -94,7 +102,7 @@ def key(value: Any) -> Any:
     Types count (1, 1.0 and True are three options), the sign of zero does, and so does the order of
     a dict. What cannot be hashed, as an array, is the same only as itself.
     """
-    kind: Any = type(value)
+    kind = cast(Any, type(value))
     if kind in (float, complex):
         return kind, repr(value)
     if kind in (list, tuple):

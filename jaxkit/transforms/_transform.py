@@ -68,6 +68,10 @@ class Transform:
     options: Mapping[str, Any]
     signature: inspect.Signature
     doc: str
+    _base: Transform
+    _validate: Callable[..., None] | None
+    _key: tuple[Any, ...]
+    _jaxkit_link = True  # wrapping a transform is a mistake that gets a message of its own
 
     def __init__(
         self,
@@ -79,7 +83,7 @@ class Transform:
         base: Transform | None = None,
         options: Mapping[str, Any] | None = None,
     ) -> None:
-        given = {} if options is None else options
+        given: Mapping[str, Any] = {} if options is None else options
         signature = _options.check_factory(factory, name)
         self.__dict__.update(
             name=name,
@@ -118,13 +122,28 @@ class Transform:
         bound = self._bind(options) if options else self
         if not fun:
             return bound
-        if len(fun) > 1:
+        (wrapped, *more) = fun
+        if more:
             raise TypeError(
                 f"{self.name}() takes one function, got {len(fun)} positional arguments: "
                 f"give options by keyword"
             )
         bound._check_complete()
-        return wrap(bound, fun[0])
+        return wrap(bound, wrapped)
+
+    def apply(self, fun: Callable[..., Any], /) -> Callable[..., Any]:
+        """What the factory makes of a function, just as it is: without name, docstring and so on.
+
+        Raises:
+            TypeError: The factory returned something that cannot be called.
+        """
+        made = self.factory(fun, **self.options)
+        if not callable(made):
+            raise TypeError(
+                f"{self.name}: its factory must return a function, "
+                f"got {made!r} of type {type(made).__name__}"
+            )
+        return made
 
     def _bind(self, options: Mapping[str, Any]) -> Transform:
         _options.check_known(self.name, self.signature, options)
@@ -149,10 +168,7 @@ class Transform:
             for each in list(self.signature.parameters.values())[1:]
             if each.kind is each.KEYWORD_ONLY
         } | dict(self.options)
-        wanted = inspect.signature(self._validate).parameters
-        if not any(each.kind is each.VAR_KEYWORD for each in wanted.values()):
-            values = {name: value for name, value in values.items() if name in wanted}
-        self._validate(**values)
+        self._validate(**_options.wanted(self._validate, values))
 
     def _check_complete(self) -> None:
         lacking = _options.missing(self.signature, self.options)
@@ -253,17 +269,15 @@ def transform(
         TypeError: The factory has another form.
         ValueError: An unknown tag, or a name that is no identifier.
     """
-    if factory is None:
-        return lambda factory: _make(factory, name, tags, validate)
-    return _make(factory, name, tags, validate)
+    checked = _check_tags(tags)
+
+    def decorate(factory: Any) -> Transform:
+        return Transform(factory, name=_check_name(factory, name), tags=checked, validate=validate)
+
+    return decorate if factory is None else decorate(factory)
 
 
-def _make(
-    factory: Any,
-    name: str | None,
-    tags: Iterable[str],
-    validate: Callable[..., None] | None,
-) -> Transform:
+def _check_name(factory: Any, name: str | None) -> str:
     if not callable(factory):
         raise TypeError(
             f"transform() decorates a function, got {factory!r} of type {type(factory).__name__}"
@@ -274,10 +288,14 @@ def _make(
             f"a transform's name must be an identifier, got name={called!r}; "
             "give one: @transform(name=...)"
         )
+    return called
+
+
+def _check_tags(tags: Iterable[str]) -> frozenset[str]:
     if isinstance(tags, str):
         raise TypeError(f"tags must be several strings, got tags={tags!r}: write ({tags!r},)")
-    for tag in (tags := tuple(tags)):
-        if tag not in TAGS:
-            hint = _options.near(tag, TAGS) or f"there are {', '.join(TAGS)}"
-            raise ValueError(f"tags must be of jaxkit.transforms.TAGS, got {tag!r}; {hint}")
-    return Transform(factory, name=called, tags=tags, validate=validate)
+    checked = frozenset(tags)
+    for tag in sorted(checked - set(TAGS)):
+        hint = _options.near(tag, TAGS) or f"there are {', '.join(TAGS)}"
+        raise ValueError(f"tags must be of jaxkit.transforms.TAGS, got {tag!r}; {hint}")
+    return checked
