@@ -85,10 +85,7 @@ def _dtype(group: Group, stats: FunctionStats, shapes: Sequence[Leaves]) -> str:
         return f"make {names(group)} in one way, jax.random.key, everywhere"
     dtype = (path.before if not path.before.endswith("weak") else path.after).partition("[")[0]
     replay = as_one(shapes, set(group.paths))
-    return (
-        f"give {names(group)} one dtype ({dtype}) where it is made"
-        f"{_left(replay, group, stats)}"
-    )
+    return f"give {names(group)} one dtype ({dtype}) where it is made{_left(replay, group, stats)}"
 
 
 def _weak(group: Group, stats: FunctionStats, shapes: Sequence[Leaves]) -> str:

@@ -7,6 +7,7 @@ them could have been avoided is decided here, by rules that are stated beside th
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections import Counter, OrderedDict
 
 from jaxkit.compiles.diff import split_type
@@ -21,6 +22,9 @@ EAGER_MANY_AXES = 12
 EAGER_IN_LIBRARY = 48
 # A flag, a mode or a choice of function makes as many programs as it has values; two are by design.
 DISCRETE_VALUES = 3
+# Sizes that are powers of two, each the double of the last and none below this, are the buckets
+# that data is padded to. Of two such sizes the smaller came first: a short last batch does not.
+BUCKET_SMALLEST = 8
 _DISCRETE_TYPES = frozenset({"bool", "str", "NoneType", "bytes", "function", "type"})
 MAX_VALUES = 200  # distinct values and sizes remembered of a path; above, it is "or more"
 _MAX_PATHS = 50
@@ -40,6 +44,7 @@ class Path:
     values: dict[str, None] = dataclasses.field(default_factory=dict)
     types: set[str] = dataclasses.field(default_factory=set)
     ranks: bool = False
+    grew: bool | None = None
 
     def add(self, cause: Cause) -> None:
         """Adds one change of this path."""
@@ -56,6 +61,8 @@ class Path:
             for axis, pair in enumerate(zip(before, after, strict=True)):
                 if pair[0] != pair[1] and all(size.isdigit() for size in pair):
                     sizes = self.axes.setdefault(axis, set())
+                    if self.grew is None:
+                        self.grew = int(pair[0]) < int(pair[1])
                     if len(sizes) < MAX_VALUES:
                         sizes.update(int(size) for size in pair)
 
@@ -110,7 +117,7 @@ class Group:
     @property
     def avoidable(self) -> int:
         """How many of the recompilations a change of the program would have spared."""
-        if self.kind == "unknown":
+        if self.kind == "unknown" or self.buckets:
             return 0
         if self.eager:
             return self.recompiles if self.recompiles + 1 >= self.eager_threshold else 0
@@ -135,6 +142,16 @@ class Group:
         return EAGER_IN_LIBRARY if inside else EAGER_MANY_AXES
 
     @property
+    def buckets(self) -> bool:
+        """Whether the shapes are of data that was padded to buckets."""
+        return self.kind == "shape-change" and all(
+            not path.ranks
+            and path.axes
+            and all(_doubling(sizes, path) for sizes in path.axes.values())
+            for path in self.paths.values()
+        )
+
+    @property
     def discrete(self) -> bool:
         """Whether the values that changed are flags, modes or functions and not numbers."""
         types = {kind for path in self.paths.values() for kind in path.types}
@@ -144,6 +161,16 @@ class Group:
 
     def _distinct(self) -> set[str]:
         return {value for path in self.paths.values() for value in path.values}
+
+
+def _doubling(sizes: set[int], path: Path) -> bool:
+    ordered = sorted(sizes)
+    return (
+        ordered[0] >= BUCKET_SMALLEST
+        and ordered[0].bit_count() == 1
+        and all(2 * small == large for small, large in itertools.pairwise(ordered))
+        and (len(ordered) > 2 or path.grew is True)
+    )
 
 
 def _sizes(text: str | None) -> tuple[str, ...]:

@@ -67,6 +67,11 @@ def alike(paths: Iterable[Path]) -> list[list[Path]]:
 
 
 def _shape(group: Group) -> str:
+    by_design = ": one program a bucket, by design" if group.buckets else ""
+    return _shapes(group) + by_design
+
+
+def _shapes(group: Group) -> str:
     together = _aligned(group)
     if together is not None:
         return f"{names(group)} changed shape: {_axes(together)}"

@@ -57,7 +57,8 @@ def test_many_events_fit(functions: int, sizes: int, count: int) -> None:
 # all of which change; the others have one.
 LONG_RUN = """
 import sys
-from jaxkit.compiles.event import CompileEvent, Function, Leaf, Place, Signature
+from jaxkit.compiles.event import CompileEvent, Function, Place, Signature
+from jaxkit.compiles.leaf import Leaf, intern
 from jaxkit.compiles.log import CompileLog
 
 FUNCTIONS, COUNT = 300, 100_000
@@ -67,10 +68,10 @@ def resident():
         return int(file.read().split()[1]) * 4096 / 1e6
 
 def leaves(size, wide):
-    yield Leaf("batch['x']", "array", f"f32[{size},8]")
+    yield intern(Leaf("batch['x']", "array", f"f32[{size},8]"))
     for number in range(99 if wide else 0):
         path = f"params['layer_{number}']"
-        yield Leaf(path, "array", f"f32[{number + 1},{size % 7 + 1}]")
+        yield intern(Leaf(path, "array", f"f32[{number + 1},{size % 7 + 1}]"))
 
 def event(number):
     which = number % FUNCTIONS

@@ -185,3 +185,25 @@ def test_made_anew_in_a_loop_is_waste_and_kept_is_not(how: str) -> None:
     assert [f.severity for f in made_anew] == ["warning"]
     kept = [f for f in closures([None, None, None], how) if f.kind == "closure-constant"]
     assert [f.severity for f in kept] == ["info"]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "severity"),
+    [
+        ((8, 16), "info"),
+        ((8, 16, 64, 32), "info"),
+        ((64, 32, 16), "info"),
+        ((16, 8), "warning"),  # a short last batch
+        ((4, 8), "warning"),  # below the smallest bucket
+        ((8, 32), "warning"),  # not every power of two between
+        ((8, 16, 24), "warning"),
+        ((12, 24), "warning"),
+        ((8, 16, 17), "warning"),
+    ],
+)
+def test_sizes_that_double_are_buckets(sizes: tuple[int, ...], severity: str) -> None:
+    causes = [
+        Cause("shape-change", "x", f"f32[{small}]", f"f32[{large}]")
+        for small, large in itertools.pairwise(sizes)
+    ]
+    assert findings(causes, STEP) == [severity]
