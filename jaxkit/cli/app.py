@@ -17,6 +17,7 @@ from jaxkit import __version__
 from jaxkit.cli.doctor import doctor
 from jaxkit.cli.report import report
 from jaxkit.cli.run import run
+from jaxkit.cli.transforms import transforms
 
 __all__ = ["Task", "app", "read"]
 
@@ -38,6 +39,7 @@ app = typer.Typer(
 app.command("run", context_settings={"allow_interspersed_args": False})(run)
 app.command("report")(report)
 app.command("doctor")(doctor)
+app.command("transforms")(transforms)
 
 
 def _print_version(asked: bool) -> None:

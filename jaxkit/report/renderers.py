@@ -15,6 +15,7 @@ from os import PathLike
 from typing import Any
 
 from jaxkit.errors import PluginError, ReportPathError
+from jaxkit.report.plugins import entries, label, load
 from jaxkit.report.report import Report
 
 __all__ = ["GROUP", "Renderer", "find_suffix", "render", "suffixes"]
@@ -105,27 +106,20 @@ def _load(where: str) -> Renderer:
 
 def _plugins() -> dict[str, Any]:
     """The entry point of each suffix."""
-    if os.environ.get("JAXKIT_NO_PLUGINS", "0") not in ("", "0"):
-        return {}
-    from importlib.metadata import entry_points  # slow to import, and not always needed
-
     return {
         entry.name.lower(): entry
-        for entry in entry_points(group=GROUP)
+        for entry in entries(GROUP)
         if entry.name.startswith(".") and entry.name.lower() not in _BUILT_IN
     }
 
 
 def _render_with_plugin(entry: Any, report: Report) -> str | bytes:
-    label = f"{GROUP}: {entry.name} = {entry.value}"
-    try:
-        renderer: Any = entry.load()
-    except Exception as error:
-        reason = f"cannot be loaded: {type(error).__name__}: {error}"
-        raise PluginError(label, reason) from error
+    renderer = load(GROUP, entry)
     if not callable(renderer):
-        raise PluginError(label, f"must be a function, got {type(renderer).__name__}")
+        raise PluginError(label(GROUP, entry), f"must be a function, got {type(renderer).__name__}")
     drawn: Any = renderer(report)
     if not isinstance(drawn, (str, bytes)):
-        raise PluginError(label, f"must return str or bytes, got {type(drawn).__name__}")
+        raise PluginError(
+            label(GROUP, entry), f"must return str or bytes, got {type(drawn).__name__}"
+        )
     return drawn

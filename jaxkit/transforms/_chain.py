@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, cast
@@ -89,8 +90,14 @@ def chain(*links: Link) -> Chain:
 
 
 def _name(link: Any) -> str:
-    module, name = getattr(link, "__module__", None), getattr(link, "__qualname__", None)
-    kind = type(link).__name__
-    if kind == "Transform" or not isinstance(name, str):
+    if isinstance(link, functools.partial):
+        inner = cast(Any, link)
+        return f"partial({', '.join([_name(inner.func), *_arguments(inner)])})"
+    name = getattr(link, "__qualname__", None)
+    if getattr(cast(Any, type(link)), "_jaxkit_link", None) is True or not isinstance(name, str):
         return repr(link)
-    return f"jax.{name}" if isinstance(module, str) and module.startswith("jax.") else name
+    return f"jax.{name}" if str(getattr(link, "__module__", "")).startswith("jax.") else name
+
+
+def _arguments(inner: Any) -> list[str]:
+    return [*map(repr, inner.args), *(f"{key}={value!r}" for key, value in inner.keywords.items())]
