@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from jaxkit.errors import ReportFormatError as ReportFormatError
     from jaxkit.errors import ReportPathError as ReportPathError
     from jaxkit.errors import UsageError as UsageError
+    from jaxkit.numerics.check_finite import check_finite as check_finite
     from jaxkit.report import Finding as Finding
     from jaxkit.report import Report as Report
     from jaxkit.report import SourceLine as SourceLine
@@ -49,6 +50,7 @@ _WHERE = {
     "SourceLine": "jaxkit.report:SourceLine",
     "UsageError": "jaxkit.errors:UsageError",
     "chain": "jaxkit.transforms:chain",
+    "check_finite": "jaxkit.numerics.check_finite:check_finite",
     "transform": "jaxkit.transforms:transform",
     "watch": "jaxkit.compiles.watch:watch",
 }
@@ -69,6 +71,7 @@ __all__ = [
     "UsageError",
     "__version__",
     "chain",
+    "check_finite",
     "transform",
     "watch",
 ]

@@ -28,6 +28,7 @@ PUBLIC = [
     "UsageError",
     "__version__",
     "chain",
+    "check_finite",
     "transform",
     "watch",
 ]
