@@ -32,6 +32,13 @@ if TYPE_CHECKING:
     from jaxkit.report import SourceLine as SourceLine
     from jaxkit.transforms import chain as chain
     from jaxkit.transforms import transform as transform
+    from jaxkit.transforms._adaptive_clip import adaptive_clip as adaptive_clip
+    from jaxkit.transforms._as_optax import as_optax as as_optax
+    from jaxkit.transforms._clip_by_global_norm import clip_by_global_norm as clip_by_global_norm
+    from jaxkit.transforms._clip_by_leaf_norm import clip_by_leaf_norm as clip_by_leaf_norm
+    from jaxkit.transforms._clip_by_value import clip_by_value as clip_by_value
+    from jaxkit.transforms._clip_gradients import clip_gradients as clip_gradients
+    from jaxkit.transforms._clip_per_example import clip_per_example as clip_per_example
 
 __version__ = "0.1.0.dev0"
 
@@ -49,8 +56,15 @@ _WHERE = {
     "ReportPathError": "jaxkit.errors:ReportPathError",
     "SourceLine": "jaxkit.report:SourceLine",
     "UsageError": "jaxkit.errors:UsageError",
+    "adaptive_clip": "jaxkit.transforms._adaptive_clip:adaptive_clip",
+    "as_optax": "jaxkit.transforms._as_optax:as_optax",
     "chain": "jaxkit.transforms:chain",
     "check_finite": "jaxkit.numerics.check_finite:check_finite",
+    "clip_by_global_norm": "jaxkit.transforms._clip_by_global_norm:clip_by_global_norm",
+    "clip_by_leaf_norm": "jaxkit.transforms._clip_by_leaf_norm:clip_by_leaf_norm",
+    "clip_by_value": "jaxkit.transforms._clip_by_value:clip_by_value",
+    "clip_gradients": "jaxkit.transforms._clip_gradients:clip_gradients",
+    "clip_per_example": "jaxkit.transforms._clip_per_example:clip_per_example",
     "transform": "jaxkit.transforms:transform",
     "watch": "jaxkit.compiles.watch:watch",
 }
@@ -70,8 +84,15 @@ __all__ = [
     "SourceLine",
     "UsageError",
     "__version__",
+    "adaptive_clip",
+    "as_optax",
     "chain",
     "check_finite",
+    "clip_by_global_norm",
+    "clip_by_leaf_norm",
+    "clip_by_value",
+    "clip_gradients",
+    "clip_per_example",
     "transform",
     "watch",
 ]
