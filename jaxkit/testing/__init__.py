@@ -19,6 +19,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from jaxkit.testing._check_transform import check_transform as check_transform
+    from jaxkit.testing._subject import Subject as Subject
     from jaxkit.testing.strategies import arrays as arrays
     from jaxkit.testing.strategies import keys as keys
     from jaxkit.testing.strategies import pytrees as pytrees
@@ -26,7 +28,9 @@ if TYPE_CHECKING:
 
 # A name, and the module that has it.
 _WHERE = {
+    "Subject": "jaxkit.testing._subject",
     "arrays": "jaxkit.testing.strategies",
+    "check_transform": "jaxkit.testing._check_transform",
     "keys": "jaxkit.testing.strategies",
     "pytrees": "jaxkit.testing.strategies",
     "shape_dtype_structs": "jaxkit.testing.strategies",
@@ -34,7 +38,9 @@ _WHERE = {
 
 # Once more, for those who read without running.
 __all__ = [
+    "Subject",
     "arrays",
+    "check_transform",
     "keys",
     "pytrees",
     "shape_dtype_structs",

@@ -1,0 +1,200 @@
+"""`grad`: derivatives go through the transform, forward and backward, and are right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxkit.testing._compare import as_numpy
+from jaxkit.testing._subject import Subject
+from jaxkit.testing.laws._law import Bench, Law, NotCheckedError, attempt, broken, dynamic
+
+__all__ = ["LAWS"]
+
+_RTOL = 1e-4
+Loss = Callable[[list[Any]], Any]
+
+
+def _grad(bench: Bench) -> None:
+    for subject in bench.subjects:
+        _one_subject(bench, subject)
+    if bench.own_subjects or not bench.keeps_grad or not bench.keeps_values:
+        return
+    _at_zero(bench)
+    _around_grad(bench)
+    if bench.thorough():
+        _closed_over(bench)
+        _with_aux_and_integers(bench)
+
+
+def _one_subject(bench: Bench, subject: Subject) -> None:
+    loss, at = _loss(bench.wrap(subject.fun), subject)
+    with attempt("jax.grad of it"):
+        found = jax.grad(loss)(at)
+    for value, point in zip(found, at, strict=True):
+        if value.dtype != point.dtype or value.shape != point.shape:
+            broken(f"the gradient of {jax.typeof(point)} is a {jax.typeof(value)}")
+    if bench.keeps_grad and bench.keeps_values:
+        plain, _ = _loss(bench.adapt(subject.fun), subject)
+        want = jax.grad(plain)(at)
+        bench.same(found, want, "jax.grad of it", rtol=_RTOL)
+        if bench.thorough():
+            _second_order(bench, loss, plain, at)
+    elif bench.keeps_grad:
+        _finite_differences(loss, at, found)
+    if "no_jvp" not in bench.tags:
+        _forward(bench, loss, at, found)
+
+
+def _loss(wrapped: Callable[..., Any], subject: Subject) -> tuple[Loss, list[Any]]:
+    """A weighted sum of the real results, as a function of the real arrays."""
+    call, arrays = dynamic(wrapped, subject)
+    everything = arrays(0)
+    real = [i for i, x in enumerate(everything) if jnp.issubdtype(x.dtype, jnp.floating)]
+    if not real:
+        raise NotCheckedError("the subject has no real array; give subjects= with one")
+
+    def loss(points: list[Any]) -> Any:
+        filled = list(everything)
+        for i, point in zip(real, points, strict=True):
+            filled[i] = point
+        leaves = jax.tree_util.tree_leaves(call(filled))
+        total: Any = jnp.float32(0.0)
+        for leaf in leaves:
+            if jnp.issubdtype(jnp.result_type(leaf), jnp.floating):
+                array = jnp.asarray(leaf, jnp.float32)
+                weights = np.cos(np.arange(array.size, dtype=np.float32) + 0.5)
+                total = total + jnp.sum(array.reshape(-1) * weights)
+        return total
+
+    return loss, [jnp.asarray(everything[i]) for i in real]
+
+
+def _forward(bench: Bench, loss: Loss, at: list[Any], found: list[Any]) -> None:
+    along = _direction(at)
+    with attempt("jax.jvp of it"):
+        _, slope = jax.jvp(loss, (at,), (along,))
+    want = sum(float(np.sum(as_numpy(g) * as_numpy(v))) for g, v in zip(found, along, strict=True))
+    scale = sum(
+        float(np.sum(np.abs(as_numpy(g) * as_numpy(v)))) for g, v in zip(found, along, strict=True)
+    )
+    if abs(float(slope) - want) > 1e-2 * scale and bench.keeps_grad:
+        broken(f"jax.jvp of it gives the slope {float(slope):.6g}, jax.grad {want:.6g}")
+
+
+def _direction(at: list[Any]) -> list[Any]:
+    return [
+        jnp.asarray(np.sin(np.arange(x.size) + 1.0 + i).reshape(x.shape), x.dtype)
+        for i, x in enumerate(at)
+    ]
+
+
+def _second_order(bench: Bench, loss: Loss, plain: Loss, at: list[Any]) -> None:
+    along = _direction(at)
+
+    def slope(fun: Loss) -> Loss:
+        return lambda points: sum(
+            jnp.vdot(g, v) for g, v in zip(jax.grad(fun)(points), along, strict=True)
+        )
+
+    with attempt("the second derivative of it"):
+        got = jax.grad(slope(loss))(at)
+    want = jax.grad(slope(plain))(at)
+    bench.same(got, want, "the second derivative of it", rtol=_RTOL * 10)
+
+
+def _finite_differences(loss: Loss, at: list[Any], found: list[Any]) -> None:
+    """Where values change there is nothing to compare with but the values themselves."""
+    along = _direction(at)
+    slope = sum(float(np.sum(as_numpy(g) * as_numpy(v))) for g, v in zip(found, along, strict=True))
+
+    def value(step: float) -> float:
+        moved = [x + jnp.asarray(step, x.dtype) * v for x, v in zip(at, along, strict=True)]
+        return float(loss(moved))
+
+    steps = [(value(h) - value(-h)) / (2 * h) for h in (2e-2, 1e-2)]
+    sides = [(value(1e-2) - value(0.0)) / 1e-2, (value(0.0) - value(-1e-2)) / 1e-2]
+    size = max(abs(each) for each in (*steps, *sides))
+    steady = abs(steps[0] - steps[1]) <= 0.03 * size and abs(sides[0] - sides[1]) <= 0.1 * size
+    if not np.isfinite(size) or not steady:
+        return  # a kink, a step or rounding: no derivative to hold it to
+    if not np.isfinite(slope) or abs(slope - steps[1]) > 0.1 * size + 1e-3:
+        broken(
+            f"jax.grad of it gives the slope {slope:.4g}, but its values change by {steps[1]:.4g}"
+        )
+
+
+def _at_zero(bench: Bench) -> None:
+    """Where squares, norms and divisions of a wrapper's own have no derivative."""
+
+    def square(x: Any) -> Any:
+        return (x * x + x).sum()
+
+    def total(wrapped: Callable[..., Any], x: Any) -> Any:
+        return sum(jnp.sum(leaf) for leaf in jax.tree_util.tree_leaves(wrapped(x)))
+
+    x = jnp.zeros(3)
+    got = jax.grad(lambda x: total(bench.wrap(square), x))(x)
+    want = jax.grad(lambda x: total(bench.adapt(square), x))(x)
+    bench.same(got, want, "jax.grad of it at 0")
+
+
+def _around_grad(bench: Bench) -> None:
+    def cube(x: Any) -> Any:
+        return (x**3).sum()
+
+    x = jnp.asarray([0.5, -1.25, 2.0])
+    with attempt("around jax.grad of a function it"):
+        got = bench.wrap(jax.grad(cube))(x)
+    bench.same(got, bench.adapt(jax.grad(cube))(x), "around jax.grad of a function")
+    if "no_jvp" in bench.tags or not bench.thorough():
+        return
+    with attempt("around jax.jacfwd of a function it"):
+        got = bench.wrap(jax.jacfwd(cube))(x)
+    bench.same(got, bench.adapt(jax.jacfwd(cube))(x), "around jax.jacfwd of a function")
+
+
+def _closed_over(bench: Bench) -> None:
+    x = jnp.asarray([0.5, -1.25, 2.0])
+
+    def loss(w: Any) -> Any:
+        out = bench.wrap(lambda x: jnp.tanh(w * x))(x)
+        return sum(jnp.sum(leaf) for leaf in jax.tree_util.tree_leaves(out))
+
+    def plain(w: Any) -> Any:
+        out = bench.adapt(lambda x: jnp.tanh(w * x))(x)
+        return sum(jnp.sum(leaf) for leaf in jax.tree_util.tree_leaves(out))
+
+    with attempt("jax.grad with respect to what the function closes over"):
+        got = jax.grad(loss)(jnp.float32(1.5))
+    want = jax.grad(plain)(jnp.float32(1.5))
+    bench.same(got, want, "jax.grad with respect to what the function closes over", rtol=_RTOL)
+
+
+def _with_aux_and_integers(bench: Bench) -> None:
+    if bench.tags & {"of_gradients", "of_value_and_grad"}:
+        return
+
+    def loss(x: Any, n: Any) -> tuple[Any, dict[str, Any]]:
+        return jnp.sum(x**2) * n, {"count": n, "half": x / 2}
+
+    x, n = jnp.asarray([0.5, -1.25]), jnp.int32(3)
+    with attempt("jax.grad of it with has_aux and an integer argument"):
+        got = jax.grad(bench.wrap(loss), has_aux=True)(x, n)
+    want = jax.grad(loss, has_aux=True)(x, n)
+    bench.same(got, want, "jax.grad of it with has_aux and an integer argument", rtol=_RTOL)
+
+
+LAWS = (
+    Law(
+        "grad",
+        "derivatives of the wrapped function exist, forward and backward, and are right",
+        _grad,
+        free_by=frozenset({"no_grad"}),
+        excused_by=("pure", "isolation"),
+    ),
+)

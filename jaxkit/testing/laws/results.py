@@ -1,0 +1,212 @@
+"""`values`, `pytree` and `dtype`: what the function is given, and what comes back."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, namedtuple
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxkit.errors import FindingsError
+from jaxkit.testing._compare import difference, leaf_type, shape_of, show
+from jaxkit.testing.laws._law import Bench, Law, broken
+
+__all__ = ["LAWS"]
+
+_Point = namedtuple("_Point", ["y", "x"])
+
+
+def _values(bench: Bench) -> None:
+    for subject in bench.subjects:
+        for variant in (0, 1) if bench.thorough() else (0,):
+            want = bench.expected(subject, variant)
+            got = bench.call(bench.wrap(subject.fun), subject, variant)
+            bench.same(got, want, f"{subject.name}{_given(subject, variant)}")
+    if not bench.own_subjects and not bench.tags & {"of_gradients", "of_value_and_grad"}:
+        for x in _special(bench):
+            _unchanged(bench, x)
+
+
+def _given(subject: Any, variant: int) -> str:
+    args, kwargs = subject.inputs(variant)
+    named = [f"{key}={show(value, 50)}" for key, value in kwargs.items()]
+    return f"({', '.join([*(show(each, 50) for each in args), *named])})"
+
+
+def _special(bench: Bench) -> list[Any]:
+    """Values that are easily lost on the way."""
+    chosen = [
+        np.array([1.0, np.nan, np.inf, -np.inf, 3e38, 2e-38, 0.0], np.float32),
+        np.array([16777217, -2147483647, 0], np.int32),
+    ]
+    if bench.thorough():
+        chosen += [
+            np.array([True, False]),
+            np.zeros((0, 3), np.float32),
+            np.array([1 + 2j, -3j], np.complex64),
+            np.float32(1e-3) * np.ones((), np.float32),
+        ]
+    return chosen
+
+
+def _unchanged(bench: Bench, x: np.ndarray) -> None:
+    try:
+        got = bench.wrap(lambda x: x)(jnp.asarray(x))
+    except FloatingPointError:
+        return
+    except FindingsError:
+        return  # tools that stop at NaN say so
+    except Exception as error:
+        if "may_raise" in bench.tags:
+            return
+        broken(f"x -> x of {show(x)} raised {type(error).__name__}: {error}")
+    found = difference(got, x, ulps=4)
+    if found is not None:
+        broken(f"x -> x of {show(x)}: {found}")
+
+
+def _trees(bench: Bench) -> list[Any]:
+    x, y = jnp.asarray([0.5, -1.0]), jnp.asarray([2.0, 3.0])
+    chosen: list[Any] = [
+        {"z": x, "a": y, "m": [x, (y,)]},
+        _Point(x, y),
+        {"some": x, "none": None},
+        [x, [], (), {}],
+    ]
+    if bench.thorough():
+        chosen += [
+            OrderedDict([("z", x), ("a", y)]),
+            {"deep": {"z": _Point(x, None), "b": {"q": [y], "c": x}}},
+            {3: x, 1: y},
+            x,
+        ]
+    return chosen
+
+
+def _pytree(bench: Bench) -> None:
+    if bench.own_subjects:
+        for subject in bench.subjects:
+            want = shape_of(bench.expected(subject), order=False)
+            got = shape_of(bench.call(bench.wrap(subject.fun), subject), order=False)
+            if got != want and "changes_structure" not in bench.tags:
+                broken(f"{subject.name} returned {got} instead of {want}")
+        return
+    for tree in _trees(bench):
+        _one_tree(bench, tree)
+
+
+def _one_tree(bench: Bench, tree: Any) -> None:
+    arrived: list[tuple[str, bool]] = []
+
+    def doubled(tree: Any) -> Any:
+        traced = any(isinstance(x, jax.core.Tracer) for x in jax.tree_util.tree_leaves(tree))
+        arrived.append((shape_of(tree), traced))
+        return _mapped(lambda x: x * 2.0, tree)
+
+    try:
+        got = bench.wrap(doubled)(tree)
+    except Exception as error:
+        broken(f"{shape_of(tree)} raised {type(error).__name__}: {error}")
+    shape, traced = arrived[0] if arrived else (shape_of(tree), True)
+    # JAX sorts the keys of whatever it traces; a transform over new values may use jax.tree.map.
+    order = bench.keeps_values and "changes_dtype" not in bench.tags and not traced
+    want = shape_of(tree) if order else shape_of(tree, order=False)
+    if order and shape != want:
+        broken(f"{want} reached the function as {shape}")
+    if "changes_structure" in bench.tags:
+        return
+    out = shape_of(got, order=order)
+    expected = shape_of(bench.adapt(doubled)(tree), order=order)
+    if out != expected:
+        broken(f"a function's {expected} came back as {out}")
+
+
+def _mapped(fun: Callable[[Any], Any], tree: Any) -> Any:
+    """As `jax.tree.map`, with the order of keys."""
+    if tree is None:
+        return None
+    if isinstance(tree, dict):
+        return type(tree)((key, _mapped(fun, each)) for key, each in tree.items())
+    if isinstance(tree, tuple) and hasattr(tree, "_fields"):
+        return type(tree)(*(_mapped(fun, each) for each in tree))
+    if isinstance(tree, (list, tuple)):
+        return type(tree)(_mapped(fun, each) for each in tree)
+    return fun(tree)
+
+
+def _dtype(bench: Bench) -> None:
+    if bench.own_subjects:
+        for subject in bench.subjects:
+            want = _types(bench.expected(subject))
+            got = _types(bench.call(bench.wrap(subject.fun), subject))
+            if got != want and "changes_structure" not in bench.tags:
+                broken(f"{subject.name} returned {got} instead of {want}")
+        return
+    for x in _typed(bench):
+        _one_dtype(bench, x)
+
+
+def _types(tree: Any) -> list[str]:
+    return [leaf_type(leaf) for leaf in jax.tree_util.tree_leaves(tree)]
+
+
+def _typed(bench: Bench) -> list[Any]:
+    values = np.array([1.0, 0.5, 2.0], np.float32)
+    chosen: list[Any] = [
+        jnp.asarray(values, dtype) for dtype in (jnp.float32, jnp.bfloat16, jnp.float16)
+    ]
+    chosen += [2.0, jnp.asarray(2.0)]
+    if bench.keeps_values:  # times 2.0 is a sound transform, and makes floats of integers
+        chosen += [jnp.asarray([1, 0, 3], jnp.int32), jnp.asarray([True, False])]
+        chosen += [jnp.asarray([1, 2], jnp.uint8)] if bench.thorough() else []
+    if bench.thorough():
+        chosen += [jnp.asarray([1j, 2.0], jnp.complex64)]
+    return chosen
+
+
+def _one_dtype(bench: Bench, x: Any) -> None:
+    arrived: list[str] = []
+
+    def same(x: Any) -> Any:
+        arrived.append(leaf_type(x))
+        return x if leaf_type(x) == "bool" else x * 1
+
+    before = leaf_type(x)
+    out = bench.wrap(same)(x)
+    if arrived and arrived[0] != before:
+        broken(f"an argument of type {before} reached the function as {arrived[0]}")
+    want = [*_types(bench.adapt(same)(x))]
+    got = _types(out)
+    if "changes_structure" in bench.tags:
+        if want and want[-1] not in got:
+            broken(f"a result of type {want[-1]} came back as {got}")
+    elif got != want:
+        broken(f"a result of type {_said(want)} came back as {_said(got)}")
+
+
+def _said(types: list[str]) -> str:
+    return types[0] if len(types) == 1 else str(types)
+
+
+LAWS = (
+    Law(
+        "values",
+        "the wrapped function returns what the function returns",
+        _values,
+        free_by=frozenset({"changes_values", "changes_structure", "changes_signature"}),
+    ),
+    Law(
+        "pytree",
+        "containers, their order, None and named tuples arrive and come back as they were",
+        _pytree,
+    ),
+    Law(
+        "dtype",
+        "dtypes and weak types arrive and come back as they were",
+        _dtype,
+        free_by=frozenset({"changes_dtype"}),
+    ),
+)
