@@ -1,0 +1,75 @@
+"""The user's line that an equation comes from.
+
+Read on JAX 0.10.2 and 0.12.0.1: an equation's ``source_info.traceback`` holds code objects and
+instruction offsets, outermost last in ``raw_frames``. The frames are cut at each tracing boundary.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from types import CodeType
+from typing import Any, NamedTuple
+
+from jaxkit._jax.stack import origin
+
+
+class Frame(NamedTuple):
+    """A line of code."""
+
+    file: str
+    line: int
+    column: int
+    function: str
+
+
+class Sources:
+    """Lines of equations, each traceback read once."""
+
+    def __init__(self) -> None:
+        self._lines: dict[Any, tuple[Frame | None, Frame | None]] = {}
+        self._origins: dict[CodeType, str] = {}
+
+    def of(self, eqn: Any) -> tuple[Frame | None, Frame | None]:
+        """The innermost line of the user's, and the innermost of any library but JAX.
+
+        Both None where nothing is known, as in the body of a jitted helper of JAX's.
+        """
+        traceback = getattr(eqn.source_info, "traceback", None)
+        if traceback is None:
+            return None, None
+        try:
+            known = self._lines.get(traceback)
+            if known is None:
+                known = self._lines[traceback] = self._read(traceback)
+            return known
+        except Exception:  # another form of traceback: no line, never a wrong one
+            return None, None
+
+    def _read(self, traceback: Any) -> tuple[Frame | None, Frame | None]:
+        codes, offsets = traceback.raw_frames()
+        library: Frame | None = None
+        for code, offset in zip(codes, offsets, strict=True):
+            who = self._origins.get(code)
+            if who is None:
+                who = self._origins[code] = origin(code.co_filename)
+            if who == "user":
+                return _frame(code, offset), library
+            if who == "library" and library is None:
+                library = _frame(code, offset)
+            if who == "jaxkit":  # what called us is not part of the program
+                break
+        return None, library
+
+
+@functools.lru_cache(maxsize=20_000)
+def _frame(code: CodeType, offset: int) -> Frame:
+    first, _, start, _ = next(
+        itertools.islice(code.co_positions(), offset // 2, None), (None, None, None, None)
+    )
+    return Frame(
+        code.co_filename,
+        first if first is not None else code.co_firstlineno,
+        start + 1 if start is not None else 0,
+        code.co_qualname,
+    )
