@@ -21,17 +21,23 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from jaxkit.testing._check_transform import check_transform as check_transform
     from jaxkit.testing._subject import Subject as Subject
+    from jaxkit.testing.strategies import arguments_for as arguments_for
     from jaxkit.testing.strategies import arrays as arrays
+    from jaxkit.testing.strategies import from_annotation as from_annotation
     from jaxkit.testing.strategies import keys as keys
+    from jaxkit.testing.strategies import modules as modules
     from jaxkit.testing.strategies import pytrees as pytrees
     from jaxkit.testing.strategies import shape_dtype_structs as shape_dtype_structs
 
 # A name, and the module that has it.
 _WHERE = {
     "Subject": "jaxkit.testing._subject",
+    "arguments_for": "jaxkit.testing.strategies",
     "arrays": "jaxkit.testing.strategies",
     "check_transform": "jaxkit.testing._check_transform",
+    "from_annotation": "jaxkit.testing.strategies",
     "keys": "jaxkit.testing.strategies",
+    "modules": "jaxkit.testing.strategies",
     "pytrees": "jaxkit.testing.strategies",
     "shape_dtype_structs": "jaxkit.testing.strategies",
 }
@@ -39,9 +45,12 @@ _WHERE = {
 # Once more, for those who read without running.
 __all__ = [
     "Subject",
+    "arguments_for",
     "arrays",
     "check_transform",
+    "from_annotation",
     "keys",
+    "modules",
     "pytrees",
     "shape_dtype_structs",
 ]
