@@ -16,6 +16,7 @@ TYPE_CHECKING = False  # as typing's, whose import costs more than all of this p
 if TYPE_CHECKING:
     from typing import Any
 
+    from jaxkit.compiles.explain import explain as explain
     from jaxkit.compiles.watch import watch as watch
     from jaxkit.errors import FindingsError as FindingsError
     from jaxkit.errors import JaxkitError as JaxkitError
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from jaxkit.report import Finding as Finding
     from jaxkit.report import Report as Report
     from jaxkit.report import SourceLine as SourceLine
+    from jaxkit.transforms import accumulate_gradients as accumulate_gradients
+    from jaxkit.transforms import bucket as bucket
     from jaxkit.transforms import chain as chain
     from jaxkit.transforms import transform as transform
     from jaxkit.transforms._adaptive_clip import adaptive_clip as adaptive_clip
@@ -56,8 +59,10 @@ _WHERE = {
     "ReportPathError": "jaxkit.errors:ReportPathError",
     "SourceLine": "jaxkit.report:SourceLine",
     "UsageError": "jaxkit.errors:UsageError",
+    "accumulate_gradients": "jaxkit.transforms:accumulate_gradients",
     "adaptive_clip": "jaxkit.transforms._adaptive_clip:adaptive_clip",
     "as_optax": "jaxkit.transforms._as_optax:as_optax",
+    "bucket": "jaxkit.transforms:bucket",
     "chain": "jaxkit.transforms:chain",
     "check_finite": "jaxkit.numerics.check_finite:check_finite",
     "clip_by_global_norm": "jaxkit.transforms._clip_by_global_norm:clip_by_global_norm",
@@ -65,6 +70,7 @@ _WHERE = {
     "clip_by_value": "jaxkit.transforms._clip_by_value:clip_by_value",
     "clip_gradients": "jaxkit.transforms._clip_gradients:clip_gradients",
     "clip_per_example": "jaxkit.transforms._clip_per_example:clip_per_example",
+    "explain": "jaxkit.compiles.explain:explain",
     "transform": "jaxkit.transforms:transform",
     "watch": "jaxkit.compiles.watch:watch",
 }
@@ -84,8 +90,10 @@ __all__ = [
     "SourceLine",
     "UsageError",
     "__version__",
+    "accumulate_gradients",
     "adaptive_clip",
     "as_optax",
+    "bucket",
     "chain",
     "check_finite",
     "clip_by_global_norm",
@@ -93,6 +101,7 @@ __all__ = [
     "clip_by_value",
     "clip_gradients",
     "clip_per_example",
+    "explain",
     "transform",
     "watch",
 ]

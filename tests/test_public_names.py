@@ -27,8 +27,10 @@ PUBLIC = [
     "SourceLine",
     "UsageError",
     "__version__",
+    "accumulate_gradients",
     "adaptive_clip",
     "as_optax",
+    "bucket",
     "chain",
     "check_finite",
     "clip_by_global_norm",
@@ -36,6 +38,7 @@ PUBLIC = [
     "clip_by_value",
     "clip_gradients",
     "clip_per_example",
+    "explain",
     "transform",
     "watch",
 ]

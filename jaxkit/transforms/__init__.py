@@ -8,6 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from jaxkit.transforms._accumulate_gradients import accumulate_gradients as accumulate_gradients
+    from jaxkit.transforms._bucket import bucket as bucket
+    from jaxkit.transforms._bucket import powers_of_two as powers_of_two
     from jaxkit.transforms._chain import Chain as Chain
     from jaxkit.transforms._chain import chain as chain
     from jaxkit.transforms._registry import Entry as Entry
@@ -23,9 +26,12 @@ _WHERE = {
     "Chain": "_chain",
     "Entry": "_registry",
     "Transform": "_transform",
+    "accumulate_gradients": "_accumulate_gradients",
     "available": "_registry",
+    "bucket": "_bucket",
     "chain": "_chain",
     "get": "_registry",
+    "powers_of_two": "_bucket",
     "transform": "_transform",
 }
 
@@ -35,9 +41,12 @@ __all__ = [
     "Chain",
     "Entry",
     "Transform",
+    "accumulate_gradients",
     "available",
+    "bucket",
     "chain",
     "get",
+    "powers_of_two",
     "transform",
 ]
 

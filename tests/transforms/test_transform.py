@@ -298,7 +298,10 @@ def bad_forms() -> list[tuple[Callable[[], Any], type[Exception], str]]:
         (
             lambda: jaxkit.transform(tags=["no_vamp"]),
             ValueError,
-            "tags must be of jaxkit.transforms.TAGS, got 'no_vamp'; did you mean 'no_vmap' or 'no_jvp'?",
+            (
+                "tags must be of jaxkit.transforms.TAGS, got 'no_vamp'; "
+                "did you mean 'no_vmap' or 'no_jvp'?"
+            ),
         ),
         (
             lambda: jaxkit.transform(tags="no_jit"),
