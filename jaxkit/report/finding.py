@@ -16,7 +16,8 @@ Severity = Literal["error", "warning", "info"]
 
 # From the worst to the mildest.
 SEVERITIES: tuple[str, ...] = get_args(Severity)
-_KEBAB_CASE = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
+# Underscores only where the name is that of a function: the law `shard_map`.
+_KEBAB_CASE = re.compile(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*")
 
 
 def rank(severity: Severity) -> int:

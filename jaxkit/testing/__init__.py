@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jaxkit.testing._check_transform import check_transform as check_transform
+    from jaxkit.testing._parametrize import parametrize_with_checks as parametrize_with_checks
     from jaxkit.testing._subject import Subject as Subject
     from jaxkit.testing.strategies import arguments_for as arguments_for
     from jaxkit.testing.strategies import arrays as arrays
@@ -38,6 +39,7 @@ _WHERE = {
     "from_annotation": "jaxkit.testing.strategies",
     "keys": "jaxkit.testing.strategies",
     "modules": "jaxkit.testing.strategies",
+    "parametrize_with_checks": "jaxkit.testing._parametrize",
     "pytrees": "jaxkit.testing.strategies",
     "shape_dtype_structs": "jaxkit.testing.strategies",
 }
@@ -51,6 +53,7 @@ __all__ = [
     "from_annotation",
     "keys",
     "modules",
+    "parametrize_with_checks",
     "pytrees",
     "shape_dtype_structs",
 ]

@@ -28,16 +28,25 @@ LEVELS = ("quick", "standard", "full")
 
 
 class BrokenError(Exception):
-    """A law does not hold; the message says what happened instead."""
+    """A law does not hold; the message says what happened instead.
+
+    Args:
+        message: What happened.
+        weak: Whether any other breach is enough to explain it.
+    """
+
+    def __init__(self, message: str, *, weak: bool = False) -> None:
+        super().__init__(message)
+        self.weak = weak
 
 
 class NotCheckedError(Exception):
     """A law could not be checked; the message says why, and the way out."""
 
 
-def broken(message: str) -> NoReturn:
+def broken(message: str, *, weak: bool = False) -> NoReturn:
     """Says that the law does not hold."""
-    raise BrokenError(message)
+    raise BrokenError(message, weak=weak)
 
 
 @contextlib.contextmanager

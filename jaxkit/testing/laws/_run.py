@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,7 +14,7 @@ from jaxkit.testing._isolation import TimedOutError, in_a_thread_of_its_own
 from jaxkit.testing.laws import laws
 from jaxkit.testing.laws._law import Bench, BrokenError, Law, NotCheckedError, identity, said
 
-__all__ = ["Outcome", "check_law", "check_laws"]
+__all__ = ["Outcome", "check_law", "check_laws", "check_with_causes"]
 
 State = Literal["passed", "broken", "not-checked"]
 Site = tuple[str, str, int]
@@ -39,6 +39,16 @@ _FOLLOWS_FROM_ISOLATION = (
     "scan",
     "retrace",
     "sharding",
+    "once",
+    "exceptions",
+    "threads",
+)
+
+
+# In the order in which one breach may explain another.
+CAUSES_FIRST = (
+    "lazy isolation pure mutation config args signature callables methods values pytree dtype jit "
+    "static vmap grad shard_map scan once retrace threads exceptions leak sharding".split()
 )
 
 
@@ -52,6 +62,7 @@ class Outcome:
         message: What happened instead, or why it was not checked.
         seconds: How long it took.
         site: Where in the transform's own code the error was raised, if one was.
+        weak: Whether any other breach is enough to explain it.
     """
 
     law: Law
@@ -59,6 +70,7 @@ class Outcome:
     message: str = ""
     seconds: float = 0.0
     site: Site | None = None
+    weak: bool = False
 
 
 def check_law(law: Law, bench: Bench) -> Outcome:
@@ -84,43 +96,64 @@ def check_law(law: Law, bench: Bench) -> Outcome:
     return dataclasses.replace(outcome, seconds=time.perf_counter() - begin)
 
 
-def check_laws(bench: Bench, slugs: Iterable[str] | None = None) -> list[Outcome]:
+def check_laws(bench: Bench, slugs: Sequence[str] | None = None) -> list[Outcome]:
     """Checks laws, each by itself, and keeps of the breaches those that are no other's."""
     chosen = laws()
-    outcomes = {
-        slug: check_law(chosen[slug], bench) for slug in (chosen if slugs is None else slugs)
-    }
-    return [excused(outcome, outcomes) for outcome in outcomes.values()]
+    wanted = [slug for slug in chosen if slugs is None or slug in set(slugs)]
+    outcomes = {slug: check_law(chosen[slug], bench) for slug in wanted}
+    return blamed(outcomes)
 
 
-def excused(outcome: Outcome, outcomes: Mapping[str, Outcome]) -> Outcome:
-    """The outcome, or why it says nothing that another has not said."""
+def check_with_causes(law: Law, bench: Bench) -> Outcome:
+    """Checks one law, and if it is broken also those whose breach may be why."""
+    outcome = check_law(law, bench)
     if outcome.state != "broken":
         return outcome
-    slug = outcome.law.slug
-    for other in outcomes.values():
-        if other.state != "broken" or other.law.slug == slug:
-            continue
-        earlier = list(outcomes).index(other.law.slug) < list(outcomes).index(slug)
-        same = earlier and other.site is not None and other.site == outcome.site
-        if same or other.law.slug in _causes(outcome.law, other):
-            reason = f"{other.law.slug} is broken, and this follows from it: {outcome.message}"
-            return dataclasses.replace(outcome, state="not-checked", message=reason)
-    return outcome
+    slugs = list(laws()) if outcome.weak else [*CAUSES_FIRST[: CAUSES_FIRST.index(law.slug)]]
+    return next(e for e in check_laws(bench, [*slugs, law.slug]) if e.law.slug == law.slug)
 
 
-def causes_of(law: Law) -> tuple[str, ...]:
-    """The laws whose breach may explain the breach of this one."""
-    return tuple(dict.fromkeys([*law.excused_by, "isolation", "jit"]))
+def blamed(outcomes: Mapping[str, Outcome]) -> list[Outcome]:
+    """The outcomes, those that say nothing that another has not said as not checked."""
+    strong = {slug: each for slug, each in outcomes.items() if each.state == "broken"}
+    weak = {slug: strong.pop(slug) for slug in list(strong) if strong[slug].weak}
+    roots: dict[str, Outcome] = {}
+    follows: dict[str, str] = {}
+    for slug in sorted(strong, key=CAUSES_FIRST.index):
+        cause = next((r for r in roots.values() if _explains(r, strong[slug])), None)
+        if cause is None:
+            roots[slug] = strong[slug]
+        else:
+            follows[slug] = cause.law.slug
+    # How a function looks does not make a call fail.
+    explaining = next((slug for slug in roots if slug != "signature"), None)
+    for slug in weak:
+        if explaining is None:
+            explaining = slug
+        else:
+            follows[slug] = explaining
+    return [
+        dataclasses.replace(
+            each,
+            state="not-checked",
+            message=f"{follows[slug]} is broken, and this follows from it: {each.message}",
+        )
+        if slug in follows
+        else each
+        for slug, each in outcomes.items()
+    ]
 
 
-def _causes(law: Law, other: Outcome) -> tuple[str, ...]:
-    found = law.excused_by
-    if law.slug in _FOLLOWS_FROM_ISOLATION:
-        found = (*found, "isolation")
-    if law.slug in _FOLLOWS_FROM_HOST and any(name in other.message for name in _HOST):
-        found = (*found, "jit")
-    return found
+def _explains(root: Outcome, outcome: Outcome) -> bool:
+    slug, cause = outcome.law.slug, root.law.slug
+    if cause in outcome.law.excused_by or (root.site is not None and root.site == outcome.site):
+        return True
+    if cause == "isolation" and slug in _FOLLOWS_FROM_ISOLATION:
+        return True
+    if cause == "mutation" and "has been deleted" in outcome.message:
+        return True
+    host = any(name in root.message for name in _HOST)
+    return cause == "jit" and host and slug in _FOLLOWS_FROM_HOST
 
 
 def _attempted(law: Law, bench: Bench) -> Outcome:
@@ -129,11 +162,13 @@ def _attempted(law: Law, bench: Bench) -> Outcome:
     except NotCheckedError as error:
         return Outcome(law, "not-checked", str(error))
     except BrokenError as error:
-        return Outcome(law, "broken", str(error), site=_site(error.__cause__ or error.__context__))
+        site = _site(error.__cause__ or error.__context__)
+        return Outcome(law, "broken", str(error), site=site, weak=error.weak)
     except TimedOutError as error:
         return Outcome(law, "broken", f"a call did not end: {error}")
     except BaseException as error:
-        return Outcome(law, "broken", f"a call raised {said(error)}", site=_site(error))
+        # Not what the law is about, but whatever it is, the call does not work.
+        return Outcome(law, "broken", f"a call raised {said(error)}", site=_site(error), weak=True)
     return Outcome(law, "passed")
 
 

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxkit.testing._compare import difference
+from jaxkit.testing._compare import copied, difference
 from jaxkit.testing._subject import Subject
 from jaxkit.testing.laws._law import Bench, Law, NotCheckedError, broken, called
 
@@ -60,8 +60,9 @@ def _arrives(bench: Bench, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Non
 
     text = called("f", *_shapes(args, kwargs))
     wrapped = bench.wrap(total)
+    seen.clear()  # what ran while it was being wrapped is another law
     try:
-        got = wrapped(*args, **kwargs)
+        got = wrapped(*copied(args), **copied(kwargs))
     except TypeError as error:
         broken(f"{text} raised TypeError: {error}")
     arrived = list(seen)
@@ -73,8 +74,9 @@ def _arrives(bench: Bench, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Non
         )
     # Only arguments that went elsewhere: what is done to values is another law.
     if bench.keeps_values and difference(got, want, rtol=0.02) is not None:
-        plain = bench.wrap(total)(args[0] if args else kwargs["a"])
-        if difference(plain, bench.adapt(total)(args[0] if args else kwargs["a"]), rtol=0.02):
+        first = args[0] if args else kwargs["a"]
+        plain = bench.wrap(total)(copied(first))
+        if difference(plain, bench.adapt(total)(first), rtol=0.02):
             return  # wrong without further arguments too
         broken(f"{text}: {difference(got, want, rtol=0.02)}")
 

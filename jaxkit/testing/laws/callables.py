@@ -63,7 +63,7 @@ def _callables(bench: Bench) -> None:
     }
     if bench.thorough():
         many |= {
-            "a partial of a partial": functools.partial(functools.partial(_product), y=2.0),
+            "a partial of a partial": functools.partial(functools.partial(_product, 2.0)),
             "a jitted function": jax.jit(lambda x: x * 2.0),
             "a jitted Equinox module": eqx.filter_jit(_Scale(jnp.float32(2.0))),
             "a custom_jvp function": jax.custom_jvp(lambda x: x * 2.0),
@@ -120,21 +120,20 @@ def _methods(bench: Bench) -> None:
 
 def _as_methods(bench: Bench, *, register: bool) -> None:
     cls = _made(bench, register=register)
-    x = _x()
     one, two = cls(2.0), cls(3.0)
     for instance, factor in ((one, 2.0), (two, 3.0), (one, 2.0)):
-        want = bench.wrap(lambda x, factor=factor: x * factor)(x)
-        _call(bench, "a method", lambda i=instance: i.scaled(x), want)
-    want = bench.wrap(lambda x: x * 2.0)(x)
-    _call(bench, "an unbound method", lambda: cls.scaled(one, x), want)
-    _call(bench, "a static method", lambda: cls.doubled(x), want)
-    _call(bench, "a static method of an instance", lambda: one.doubled(x), want)
+        want = bench.wrap(lambda x, factor=factor: x * factor)(_x())
+        _call(bench, "a method", lambda i=instance: i.scaled(_x()), want)
+    want = bench.wrap(lambda x: x * 2.0)(_x())
+    _call(bench, "an unbound method", lambda: cls.scaled(one, _x()), want)
+    _call(bench, "a static method", lambda: cls.doubled(_x()), want)
+    _call(bench, "a static method of an instance", lambda: one.doubled(_x()), want)
     if not register:  # JAX cannot trace a class, in whatever hands
-        _call(bench, "a class method", lambda: cls.made(x), want)
-        _call(bench, "a class method of an instance", lambda: one.made(x), want)
+        _call(bench, "a class method", lambda: cls.made(_x()), want)
+        _call(bench, "a class method of an instance", lambda: one.made(_x()), want)
     if _is_ours(bench.transform) and not register:
-        _call(bench, "a class method wrapped outside", lambda: cls.outer_made(x), want)
-        _call(bench, "a static method wrapped outside", lambda: one.outer_doubled(x), want)
+        _call(bench, "a class method wrapped outside", lambda: cls.outer_made(_x()), want)
+        _call(bench, "a static method wrapped outside", lambda: one.outer_doubled(_x()), want)
 
 
 def _made(bench: Bench, *, register: bool) -> Any:
@@ -162,13 +161,21 @@ def _made(bench: Bench, *, register: bool) -> Any:
 
     if _is_ours(bench.transform):
         outer = _outer(bench)
-        Holder.outer_made = outer(classmethod(lambda cls, x: x * cls.two))  # pyright: ignore
-        Holder.outer_doubled = outer(staticmethod(lambda x: x * 2.0))  # pyright: ignore
+        setattr(Holder, "outer_made", outer(classmethod(_times_two)))  # noqa: B010
+        setattr(Holder, "outer_doubled", outer(staticmethod(_double)))  # noqa: B010
     if register:
         jax.tree_util.register_pytree_node(
             Holder, lambda h: ((h.factor,), None), lambda _, leaves: Holder(*leaves)
         )
     return Holder
+
+
+def _times_two(cls: Any, x: Any) -> Any:
+    return x * cls.two
+
+
+def _double(x: Any) -> Any:
+    return x * 2.0
 
 
 def _outer(bench: Bench) -> Callable[[Any], Any]:

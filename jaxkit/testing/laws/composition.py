@@ -132,18 +132,22 @@ def _axis_name(bench: Bench) -> None:
 
 def _scan(bench: Bench) -> None:
     for subject in bench.subjects[: 1 if bench.level == "quick" else None]:
-        call, arrays = dynamic(bench.wrap(subject.fun), subject)
-        rows = [arrays(variant) for variant in range(3)]
-        singles = _stacked([call(row) for row in rows])
-        with attempt("in the body of jax.lax.scan it"):
-            got = jax.lax.scan(lambda carry, row: (carry, call(row)), None, stack(rows))[1]
-        bench.same(got, singles, "in the body of jax.lax.scan")
+        _as_body(bench, subject)
     if bench.own_subjects:
         return
     if not bench.tags & {"changes_structure", "changes_dtype", "changes_signature"}:
         _as_carry(bench)
     if bench.thorough():
         _around_scan(bench)
+
+
+def _as_body(bench: Bench, subject: Subject) -> None:
+    call, arrays = dynamic(bench.wrap(subject.fun), subject)
+    rows = [arrays(variant) for variant in range(3)]
+    singles = _stacked([call(row) for row in rows])
+    with attempt("in the body of jax.lax.scan it"):
+        got = jax.lax.scan(lambda carry, row: (carry, call(row)), None, stack(rows))[1]
+    bench.same(got, singles, "in the body of jax.lax.scan")
 
 
 def _as_carry(bench: Bench) -> None:

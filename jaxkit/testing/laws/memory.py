@@ -155,11 +155,14 @@ def _tracers(bench: Bench) -> None:
         refs.extend(("a tracer", weakref.ref(x)) for x in leaves if isinstance(x, jax.core.Tracer))
         return out
 
-    call, arrays = dynamic(bench.wrap(subject.around(noting)), subject)
-    jax.eval_shape(lambda leaves: (call(leaves), None)[1], arrays(0))
-    del call
+    _traced_only(bench, subject.around(noting))
     if _alive(refs):
         broken("after a trace one of its tracers is kept alive")
+
+
+def _traced_only(bench: Bench, fun: Callable[..., Any]) -> None:
+    call, arrays = dynamic(bench.wrap(fun), bench.subject)
+    jax.eval_shape(lambda leaves: (call(leaves), None)[1], arrays(0))
 
 
 def _what_the_function_holds(bench: Bench) -> None:

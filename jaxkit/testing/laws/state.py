@@ -1,4 +1,4 @@
-"""`retrace`, `pure`, `isolation`, `once`, `lazy`: when the function runs, and what is remembered."""
+"""`retrace`, `pure`, `isolation`, `once`, `lazy`: when the function runs, what is remembered."""
 
 from __future__ import annotations
 
@@ -233,8 +233,8 @@ def _counted(bench: Bench, subject: Subject) -> None:
         if count != 1 and not (n > 1 and count == 0 and runs[0]):
             broken(f"in call {n} the function ran {_times_said(count)}")
     if "no_jit" not in bench.tags:
-        before = len(runs)
         call, arrays = dynamic(bench.wrap(subject.around(counting)), subject)
+        before = len(runs)
         jax.eval_shape(call, arrays(0))
         if len(runs) - before != 1:
             broken(f"in one trace the function ran {_times_said(len(runs) - before)}")

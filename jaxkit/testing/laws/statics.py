@@ -31,9 +31,10 @@ def _arrives_itself(bench: Bench, value: Any) -> None:
         seen.append(how)
         return x * 2.0
 
-    x = jnp.ones(3)
     for by_name in (False, True):
         wrapped = bench.wrap(choose)
+        seen.clear()
+        x = jnp.ones(3)
         try:
             wrapped(x, how=value) if by_name else wrapped(x, value)
         except Exception as error:
