@@ -19,23 +19,34 @@ def read(anchor: Anchor) -> Call | None:
     if entry is None or entry.tag != "equinox" or anchor.fun is None:
         return None
     wrapper = local(entry.frame, "jit_wrapper")
+    call = of_wrapper(
+        wrapper, tuple(local(entry.frame, "args", ())), dict(local(entry.frame, "kwargs", {}))
+    )
+    if call is not None:
+        call.via = "aot" if anchor.via == "aot" else "filter_jit"
+        call.options = {**_users(options(anchor.info)), **call.options}
+    return call
+
+
+def of_wrapper(wrapper: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call | None:
+    """The call of what `equinox.filter_jit` returned."""
     fun = getattr(wrapper, "__wrapped__", None)
     if fun is None:
         return None
-    found: dict[str, Any] = options(anchor.info)
-    for name in ("static_argnums", "donate_argnums"):  # Equinox's own, not the user's
-        found.pop(name, None)
-    if getattr(wrapper, "donate_first", False) or getattr(wrapper, "donate_rest", False):
-        found["donate"] = [
-            name for name in ("donate_first", "donate_rest") if getattr(wrapper, name, False)
-        ]
+    donated = [name for name in ("donate_first", "donate_rest") if getattr(wrapper, name, False)]
     signature = getattr(wrapper, "_signature", None)
     return Call(
-        via="aot" if anchor.via == "aot" else "filter_jit",
+        via="filter_jit",
         fun=fun,
-        args=tuple(local(entry.frame, "args", ())),
-        kwargs=dict(local(entry.frame, "kwargs", {})),
+        args=args,
+        kwargs=kwargs,
         signature=signature if isinstance(signature, inspect.Signature) else None,
         leaf_rule="filter",
-        options=found,
+        options={"donate": donated} if donated else {},
     )
+
+
+def _users(found: dict[str, Any]) -> dict[str, Any]:
+    """Without the options that Equinox gives to `jax.jit` itself."""
+    own = ("static_argnums", "static_argnames", "donate_argnums", "donate_argnames")
+    return {name: value for name, value in found.items() if name not in own}

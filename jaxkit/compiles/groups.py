@@ -28,7 +28,7 @@ BUCKET_SMALLEST = 8
 _DISCRETE_TYPES = frozenset({"bool", "str", "NoneType", "bytes", "function", "type"})
 MAX_VALUES = 200  # distinct values and sizes remembered of a path; above, it is "or more"
 _MAX_PATHS = 50
-_MAX_SHAPES = 64
+MAX_SHAPES = 64
 
 FunctionKey = tuple[str, str, int]
 
@@ -273,7 +273,7 @@ class Groups:
         stats.add(event)
         if event.compiled:
             seen = self.shapes.setdefault(key, [])
-            if len(seen) < _MAX_SHAPES and event.via != "eager":
+            if len(seen) < MAX_SHAPES and event.via != "eager":
                 seen.append(event.signature.leaves)
         if event.compiled and event.recompile:
             group = self.groups.get((key, event.kind))

@@ -108,6 +108,19 @@ class CompileLog:
             except Exception:
                 self.note("callback_errors")
 
+    def asked(self, event: CompileEvent) -> CompileEvent:
+        """A compilation that has not happened, with its causes; ``compiled`` says whether it would.
+
+        An equal call that did compile would be explained by the caches' having been cleared, or by
+        two threads at once.
+        """
+        with self._lock:
+            causes = explain(event, self._history.of(event), self.is_alive)
+        kind = causes[0].kind
+        if kind == "cache-cleared" or "race" in causes[0].detail:  # equal to an earlier one
+            return dataclasses.replace(event, outcome="cached")
+        return event.explained(-1, causes, recompile=kind != "first")
+
     def begun(self, function: Function, thread: str) -> None:
         """Writes that a backend compilation has begun: it may be what the program dies in."""
         if self._stream is not None:
@@ -127,6 +140,52 @@ class CompileLog:
 
         with self._lock:
             return report_of(self.groups, wall_seconds=self.wall_seconds, notes=self.notes)
+
+    def save_snapshot(self, path: str | os.PathLike[str]) -> None:
+        """Writes the signatures that were compiled to a file, to be committed.
+
+        Operations outside jit are left out, and of a function all but the first 64 signatures.
+
+        Args:
+          path: a JSON file, replaced if it exists.
+
+        Raises:
+          ReportPathError: it cannot be written.
+        """
+        from jaxkit.compiles import snapshot
+
+        with self._lock:
+            snapshot.save(self.groups, path)
+
+    def check_snapshot(self, path: str | os.PathLike[str]) -> Report:
+        """Compares what was compiled with a snapshot.
+
+        Example:
+          >>> import pathlib, tempfile, jax, numpy as np, jaxkit
+          >>> double = jax.jit(lambda x: 2 * x)
+          >>> with tempfile.TemporaryDirectory() as folder:
+          ...     path = pathlib.Path(folder, "compiles.json")
+          ...     with jaxkit.watch() as log:
+          ...         _ = double(np.ones(3, np.float32))
+          ...         log.save_snapshot(path)
+          ...         _ = double(np.ones(4, np.float32))
+          ...         log.check_snapshot(path).findings[0].message
+          '<lambda> was compiled for x f32[3] -> f32[4]'
+
+        Args:
+          path: what `save_snapshot` wrote, in an earlier run or by an earlier version.
+
+        Returns:
+          a `Report`, whose warnings (``new-function``, ``new-signature``) are compilations that
+          the snapshot does not have: ``report.raise_if_found("warning")`` in a test of CI.
+
+        Raises:
+          UsageError: there is no such file, or it is no snapshot.
+        """
+        from jaxkit.compiles import snapshot
+
+        with self._lock:
+            return snapshot.check(self.groups, path)
 
     def header(self, **fields: Any) -> None:
         """Writes a line about the run itself into the recording."""

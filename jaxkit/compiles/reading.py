@@ -48,7 +48,7 @@ def read_call(
         call, unread = readers.read(anchor)
     if call is not None and anchor is not None:
         try:
-            function = _function(call, name, site, by_library=by_library)
+            function = function_of(call, name, site, by_library=by_library)
             if function.name != name:
                 function = dataclasses.replace(function, jax_name=name)
             signature = build(call, anchor, layouts=layouts)
@@ -63,7 +63,7 @@ def read_call(
         key=key,
         name=name,
         time=time.time(),
-        thread=_thread_name(),
+        thread=thread_name(),
         function=function,
         call_site=site,
         via=call.via if call is not None else "jit",
@@ -76,7 +76,7 @@ def read_call(
     return pending, unread
 
 
-def _thread_name() -> str:
+def thread_name() -> str:
     """This thread's name; `threading.current_thread` would invent a thread for a foreign one."""
     ident = threading.get_ident()
     for thread in threading.enumerate():
@@ -85,7 +85,8 @@ def _thread_name() -> str:
     return f"thread {ident}"
 
 
-def _function(call: Call, name: str, site: Site | None, *, by_library: bool) -> Function:
+def function_of(call: Call, name: str, site: Site | None, *, by_library: bool) -> Function:
+    """The user's function behind a call; an eager operation stands at the line that called it."""
     if call.eager:
         place = (site.file, site.line) if site is not None else ("", 0)
         operation = Function(

@@ -93,6 +93,14 @@ class Recorder:
                 self._aot.clear()
                 self._contexts.clear()
 
+    def innermost(self) -> Sink | None:
+        """The log that was opened last."""
+        return self._sinks[-1] if self._sinks else None
+
+    def config(self) -> dict[str, Any]:
+        """The configuration in JAX's keys, as events have it."""
+        return self._contexts.now()
+
     def forget_after_fork(self) -> None:
         """In a forked child: no listener, no log, nothing written."""
         self._lock = threading.RLock()

@@ -69,6 +69,12 @@ def _rank(group: Group) -> tuple[float, int]:
     return group.seconds * share, group.recompiles
 
 
+def finding_of(groups: Groups) -> Finding:
+    """The finding of sums that have a single group."""
+    [group] = groups.groups.values()
+    return _finding(group, groups)
+
+
 def _finding(group: Group, groups: Groups) -> Finding:
     stats = groups.functions[group.function]
     name, file, line = group.function
