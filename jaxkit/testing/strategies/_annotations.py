@@ -12,6 +12,7 @@ from jaxkit.testing.strategies._limits import Limits
 from jaxkit.testing.strategies._reader import Reader, UnsupportedAnnotationError
 from jaxkit.testing.strategies._settings import settings_of
 from jaxkit.testing.strategies._shapes import MAX_SHAPES, SIZES
+from jaxkit.testing.strategies._signature import shown
 from jaxkit.testing.strategies._sketch import Finish, Sketch, complete
 
 __all__ = ["from_annotation"]
@@ -69,21 +70,21 @@ def from_annotation(
     """
     limits = Limits(min_value, max_value, allow_nan, allow_inf, allow_subnormal)
     settings = settings_of(sizes, dims, max_shapes, dtypes, limits)
-    shown = getattr(annotation, "__name__", None) or str(annotation)
+    text = shown(annotation)
     try:
         node = Reader().read(annotation)
     except UnsupportedAnnotationError as error:
         raise TypeError(
-            f"annotation {shown} cannot be drawn: {error}; use a strategy of your own"
+            f"annotation {text} cannot be drawn: {error}; use a strategy of your own"
         ) from error
 
     def outline(sketch: Sketch) -> Finish:
-        sketch.label = shown
+        sketch.label = text
         return node.sketch(sketch)
 
     return described(
         "from_annotation",
-        lambda draw: complete(draw, settings, outline, name=f"from_annotation({shown})"),
+        lambda draw: complete(draw, settings, outline, name=f"from_annotation({text})"),
         annotation,
         sizes=None if sizes == SIZES else sizes,
         dims=dims,

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Unpack, get_origin
 
 from jaxkit.testing.strategies._braces import asked_for, variable_of
 from jaxkit.testing.strategies._node_array import ArrayNode
 from jaxkit.testing.strategies._node_plain import IntNode
 from jaxkit.testing.strategies._reader import Reader, UnsupportedAnnotationError, walk
-from jaxkit.testing.strategies._signature import MISSING, Parameter, name_of, parameters_of
+from jaxkit.testing.strategies._signature import MISSING, Parameter, name_of, parameters_of, shown
 from jaxkit.testing.strategies._sketch import Filling, Finish, Node, Sketch
 
 __all__ = ["Call"]
@@ -33,6 +34,7 @@ class Call:
         texts: how errors show each parameter.
         asked: the integer parameters that dimensions ask for in braces.
         bound: the object that a bound method belongs to, and arguments of a partial.
+        whole: parameters with stars that are annotated as a whole, `**kwargs: Unpack[Options]`.
     """
 
     parameters: tuple[Parameter, ...]
@@ -40,6 +42,7 @@ class Call:
     texts: Mapping[str, str]
     asked: tuple[str, ...]
     bound: Mapping[str, Any]
+    whole: frozenset[str]
 
     @classmethod
     def of(
@@ -67,7 +70,8 @@ class Call:
             if node is not None:
                 nodes[parameter.name] = node
         texts = {each.name: _text(each) for each in parameters}
-        return cls(parameters, nodes, texts, _asked(nodes), _bound(fun))
+        whole = frozenset(p.name for p in parameters if get_origin(p.annotation) is Unpack)
+        return cls(parameters, nodes, texts, _asked(nodes), _bound(fun), whole)
 
     def sketch(self, sketch: Sketch, overrides: Mapping[str, Any]) -> Finish:
         """Decides which parameters are given, and sketches them."""
@@ -86,7 +90,9 @@ class Call:
             if parameter.name in overrides:
                 self._note(sketch, parameter, overrides[parameter.name])
             elif parameter.name not in given and parameter.default is not MISSING:
+                sketch.seen = False
                 self._note(sketch, parameter, parameter.default)
+                sketch.seen = True
         parts: dict[str, Finish] = {}
         for place, parameter in enumerate(self.parameters):
             self._at(sketch, place, parameter)
@@ -112,15 +118,10 @@ class Call:
         node = self.nodes.get(parameter.name)
         if node is None:
             return
-        kind = parameter.kind
-        values = (
-            value
-            if kind is parameter.kind.VAR_POSITIONAL
-            else value.values()
-            if kind is parameter.kind.VAR_KEYWORD
-            else [value]
-        )
-        for each in values:
+        if parameter.kind is inspect.Parameter.VAR_KEYWORD and parameter.name not in self.whole:
+            value = tuple(value.values())
+        stars = parameter.kind in _STARS and parameter.name not in self.whole
+        for each in value if stars else [value]:
             node.note(each, sketch)
 
     def _part(self, parameter: Parameter, sketch: Sketch, given: set[str]) -> Finish:
@@ -131,6 +132,8 @@ class Call:
             return node.sketch(sketch)
         if parameter.kind is inspect.Parameter.VAR_POSITIONAL and not self._reached(given):
             return _constant(())
+        if parameter.name in self.whole:
+            return node.sketch(sketch)
         count = _MORE[sketch.choose(len(_MORE))]
         more = [node.sketch(sketch) for _ in range(count)]
         if parameter.kind is inspect.Parameter.VAR_POSITIONAL:
@@ -193,7 +196,7 @@ def _node_of(fun: Any, parameter: Parameter, reader: Reader, *, given: bool) -> 
         try:
             return reader.read(parameter.annotation)
         except UnsupportedAnnotationError as error:
-            problem = f"has the annotation {_shown(parameter)}: {error}"
+            problem = f"has the annotation {shown(parameter.annotation)}: {error}"
     unneeded = given or parameter.default is not MISSING
     if unneeded or (parameter.kind in _STARS and parameter.annotation is MISSING):
         return None
@@ -203,14 +206,9 @@ def _node_of(fun: Any, parameter: Parameter, reader: Reader, *, given: bool) -> 
     )
 
 
-def _shown(parameter: Parameter) -> str:
-    annotation = parameter.annotation
-    return annotation.__qualname__ if isinstance(annotation, type) else str(annotation)
-
-
 def _text(parameter: Parameter) -> str:
     name = f"{_STARS.get(parameter.kind, '')}{parameter.name}"
-    return name if parameter.annotation is MISSING else f"{name}: {_shown(parameter)}"
+    return name if parameter.annotation is MISSING else f"{name}: {shown(parameter.annotation)}"
 
 
 def _check_overrides(
@@ -239,8 +237,11 @@ def _asked(nodes: Mapping[str, Node]) -> tuple[str, ...]:
 
 
 def _bound(fun: Any) -> dict[str, Any]:
-    owner = getattr(fun, "__self__", None)
-    keywords = getattr(fun, "keywords", None) or {}
-    if owner is None or inspect.ismodule(owner):
-        return dict(keywords)
-    return {**keywords, "self": owner}
+    """What is known of a call beforehand: a partial's arguments, the object of a method."""
+    if isinstance(fun, functools.partial):
+        known = inspect.signature(fun.func).bind_partial(*fun.args, **fun.keywords).arguments
+        return {**_bound(fun.func), **known}
+    if inspect.isroutine(fun) or hasattr(fun, "__self__"):
+        owner = getattr(fun, "__self__", None)
+        return {} if owner is None or inspect.ismodule(owner) else {"self": owner}
+    return {} if isinstance(fun, type) else {"self": fun}

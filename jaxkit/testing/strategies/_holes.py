@@ -23,6 +23,7 @@ class Hole:
         place: the number of its parameter: checkers go from the first to the last.
         scope: whose names these are: a class checks its fields apart from the function.
         shape: of an array that is there already, such as a default.
+        seen: whether a checker sees it; a default that stands is not looked at.
         others: dimensions of the annotation's other alternatives that this array could be taken
             for.
     """
@@ -32,6 +33,7 @@ class Hole:
     place: int = 0
     scope: int = 0
     shape: tuple[int, ...] | None = None
+    seen: bool = True
     others: tuple[tuple[Axis, ...], ...] = ()
 
 
@@ -80,6 +82,8 @@ def in_order(holes: Sequence[Hole], shapes: Sequence[tuple[int, ...]]) -> bool:
     """Whether every name in an expression is bound before a checker comes to it."""
     bound: dict[int, set[str]] = {}
     for hole, shape in sorted(zip(holes, shapes, strict=True), key=lambda pair: pair[0].place):
+        if not hole.seen:
+            continue
         names = bound.setdefault(hole.scope, set())
         for axis, part in split(hole.axes, shape) or ():
             if axis.kind == "variadic" or (axis.broadcastable and part == (1,)):

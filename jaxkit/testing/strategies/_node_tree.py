@@ -47,7 +47,7 @@ class TreeNode:
 
     def note(self, value: Any, sketch: Sketch) -> bool:
         """Binds the structure's name, and by each leaf."""
-        template = jax.tree.map(lambda _: 0, value, is_leaf=lambda x: x is None)
+        template = jax.tree.map(lambda _: 0, value)
         if self.structure is not None and self.structure.isidentifier():
             sketch.structures.setdefault(self.structure, template)
         for number, leaf in enumerate(jax.tree.leaves(value)):

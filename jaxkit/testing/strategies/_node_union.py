@@ -11,7 +11,7 @@ from jaxkit.testing.strategies._node_array import ArrayNode, ScalarNode
 from jaxkit.testing.strategies._node_plain import PlainNode
 from jaxkit.testing.strategies._sketch import Finish, Node, Sketch
 
-__all__ = ["UnionNode", "union_of"]
+__all__ = ["UnionNode", "is_none", "union_of"]
 
 # From this depth of classes in classes on, None is preferred: a list that links to itself ends.
 _DEEP = 4
@@ -64,7 +64,7 @@ class UnionNode:
 def union_of(members: list[Node], variable: Any = None) -> Node:
     """One of several, None first among them, without old-style keys where there are new ones."""
     members = _without_raw_keys(members)
-    members.sort(key=lambda member: not _is_none(member))
+    members.sort(key=lambda member: not is_none(member))
     arrays = [member for member in members if isinstance(member, ArrayNode)]
     if arrays:
         # `Float[ArrayLike, ""]` has among its members a plain `np.number`: a float is meant.
@@ -75,12 +75,13 @@ def union_of(members: list[Node], variable: Any = None) -> Node:
     return members[0] if len(members) == 1 else UnionNode(tuple(members), variable)
 
 
-def _is_none(member: Node) -> bool:
+def is_none(member: Node) -> bool:
+    """Whether this is the annotation None."""
     return isinstance(member, PlainNode) and member.admits(None) and not member.admits("")
 
 
 def _without_raw_keys(members: list[Node]) -> list[Node]:
-    """What `PRNGKeyArray` stands for admits raw keys of two sizes, one of which is no key at all."""
+    """`PRNGKeyArray` admits raw keys of two sizes, one of which is no key at all."""
     keys = [m for m in members if isinstance(m, ArrayNode) and KEY in m.names]
     raw = {(*key.axes, word) for key in keys for word in _WORDS}
     return [m for m in members if not (isinstance(m, ArrayNode) and _is_raw(m, raw))]

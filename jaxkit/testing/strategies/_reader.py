@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import collections
 import collections.abc
+import contextlib
 import enum
 import sys
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar, Union, get_args, get_origin
 
 import jax
-import jax.numpy as jnp
 import jaxtyping
+import numpy as np
 from hypothesis import strategies as st
 
 from jaxkit.testing.strategies._fields import class_node
@@ -21,16 +22,19 @@ from jaxkit.testing.strategies._node_array import array_node
 from jaxkit.testing.strategies._node_container import DictNode, ManyNode, TupleNode
 from jaxkit.testing.strategies._node_plain import PlainNode, plain_node
 from jaxkit.testing.strategies._node_tree import TreeNode
-from jaxkit.testing.strategies._node_union import union_of
+from jaxkit.testing.strategies._node_union import is_none, union_of
 from jaxkit.testing.strategies._pytrees import STRUCTURES
+from jaxkit.testing.strategies._signature import shown
 from jaxkit.testing.strategies._sketch import Node
 
-__all__ = ["Reader", "UnsupportedAnnotationError"]
+__all__ = ["Reader", "UnsupportedAnnotationError", "walk"]
 
 # What a type variable stands for, inside of a generic class.
 Variables = Mapping[Any, Any]
+# Stands, among them, for the node of a union that an alternative of it is made of.
+_ITSELF = object()
 
-_WRAPPERS = {Final, ClassVar, *(getattr(typing, n, None) for n in ("Required", "NotRequired"))}
+_WRAPPERS = {Final, ClassVar, typing.Required, typing.NotRequired, typing.Unpack}
 _MANY: dict[Any, Callable[[list[Any]], Any]] = {
     list: list,
     set: set,
@@ -64,6 +68,7 @@ class Reader:
 
     def __init__(self) -> None:
         self.classes: dict[Any, Node] = {}
+        self.open: list[Any] = []  # the aliases that are being read
 
     def read(self, annotation: Any, variables: Variables | None = None) -> Node:
         """The node of an annotation.
@@ -87,6 +92,8 @@ class Reader:
         """What stands for another annotation."""
         if isinstance(annotation, TypeVar):
             return self._read_variable(annotation, variables)
+        if isinstance(annotation, typing.ForwardRef) and _ITSELF in variables:
+            return variables[_ITSELF] if annotation.__forward_arg__.endswith("Tree") else None
         if isinstance(annotation, typing.NewType):
             return self.read(annotation.__supertype__, variables)
         origin, args = get_origin(annotation), get_args(annotation)
@@ -98,8 +105,39 @@ class Reader:
         for alias in (annotation, origin):
             if type(alias).__name__ == "TypeAliasType":
                 inner = dict(zip(alias.__type_params__, args, strict=False))
-                return self.read(alias.__value__, {**variables, **inner})
+                return self._read_named(alias, {**variables, **inner})
         return None
+
+    def _read_named(self, alias: Any, variables: Variables) -> Node:
+        """What `type Alias = ...` stands for; one that holds itself ends where it does."""
+        if alias in self.open:
+            if _ITSELF in variables:
+                return variables[_ITSELF]
+            raise UnsupportedAnnotationError(f"{alias} is made of itself")
+        self.open.append(alias)
+        try:
+            return self.read(alias.__value__, variables)
+        finally:
+            self.open.pop()
+
+    def _read_union(self, members: Sequence[Any], variables: Variables) -> Node:
+        """The alternatives that can be drawn, if there is one beside None.
+
+        An alternative made of the union itself, as in `chex.ArrayTree`, holds the others.
+        """
+        nodes: list[Node] = []
+        refused: list[tuple[Any, UnsupportedAnnotationError]] = []
+        for member in members:
+            try:
+                nodes.append(self.read(member, variables))
+            except UnsupportedAnnotationError as error:
+                refused.append((member, error))
+        if refused and all(is_none(node) for node in nodes):
+            raise refused[0][1]
+        for member, _ in refused:
+            with contextlib.suppress(UnsupportedAnnotationError):
+                nodes.append(self.read(member, {**variables, _ITSELF: union_of(list(nodes))}))
+        return union_of(nodes)
 
     def _read_variable(self, variable: Any, variables: Variables) -> Node:
         if variable in variables:
@@ -113,7 +151,7 @@ class Reader:
         """Unions, trees and containers."""
         origin, args = get_origin(annotation), get_args(annotation)
         if origin in (Union, types.UnionType):
-            return union_of([self.read(arg, variables) for arg in args])
+            return self._read_union(args, variables)
         if origin is Literal:
             return PlainNode(st.sampled_from(args), lambda value: value in args)
         if _is_tree(annotation):
@@ -153,7 +191,7 @@ class Reader:
                 if not field.has_default:
                     del self.classes[annotation]
                     raise UnsupportedAnnotationError(
-                        f"field {field.name!r} of {_shown(annotation)}: {error}"
+                        f"field {field.name!r} of {shown(annotation)}: {error}"
                     ) from error
         return node
 
@@ -162,8 +200,8 @@ def _read_leaf(annotation: Any, variables: Variables) -> Node | None:
     """What has no other annotation in it."""
     if annotation is Any or annotation is object:
         annotation = jax.Array
-    if _equals(annotation, jax.typing.DTypeLike):
-        return PlainNode(st.sampled_from((jnp.float32, "int32", jnp.dtype("bool"))))
+    if annotation is np.dtype or _equals(annotation, jax.typing.DTypeLike):
+        return PlainNode(st.sampled_from((np.dtype(np.float32), np.dtype(np.int32))))
     if annotation is jax.tree_util.PyTreeDef:
         return PlainNode(st.sampled_from(STRUCTURES).map(jax.tree.structure))
     if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
@@ -207,19 +245,13 @@ def _refusal(annotation: Any) -> str:
         return f"{annotation!r} is a name that is not resolved"
     if isinstance(annotation, type) and hasattr(annotation, "__dataclass_fields__"):
         return (
-            f"{_shown(annotation)} has a constructor of its own, which does not say what its "
+            f"{shown(annotation)} has a constructor of its own, which does not say what its "
             "fields may be: draw it with modules(factory)"
         )
-    return f"{_shown(annotation)} is not among what is drawn"
+    return f"{shown(annotation)} is not among what is drawn"
 
 
-def _shown(annotation: Any) -> str:
-    if isinstance(annotation, type) and get_origin(annotation) is None:
-        return annotation.__qualname__
-    return str(annotation)
-
-
-def _walk(node: Any) -> Iterator[Any]:
+def walk(node: Any) -> Iterator[Any]:
     """A node and all nodes in it, each class once."""
     seen: set[int] = set()
     stack = [node]
@@ -233,6 +265,3 @@ def _walk(node: Any) -> Iterator[Any]:
             parts = value.values() if isinstance(value, dict) else value
             parts = parts if isinstance(parts, tuple) or isinstance(value, dict) else [parts]
             stack += [part for part in parts if hasattr(part, "sketch")]
-
-
-walk = _walk

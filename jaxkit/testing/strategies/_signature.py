@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 import sys
 import types
 import typing
@@ -11,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["MISSING", "Parameter", "name_of", "parameters_of"]
+__all__ = ["MISSING", "Parameter", "name_of", "parameters_of", "shown"]
 
 MISSING = inspect.Parameter.empty
 
@@ -33,6 +34,13 @@ class Parameter:
     annotation: Any
     default: Any
     problem: str = ""
+
+
+def shown(annotation: Any) -> str:
+    """An annotation as errors show it, without the modules that its parts are from."""
+    plain = isinstance(annotation, type) and typing.get_origin(annotation) is None
+    text = annotation.__qualname__ if plain else str(annotation)
+    return re.sub(r"\b([A-Za-z_]\w*\.)+(?=\w)", "", text.rpartition("<locals>.")[2])
 
 
 def name_of(fun: Any) -> str:
@@ -70,7 +78,9 @@ def _resolved(parameter: inspect.Parameter, spaces: tuple[dict, dict]) -> Parame
         try:
             annotation = typing.get_type_hints(holder, *spaces, include_extras=True)["it"]
         except Exception as error:  # any expression may stand in a string
-            problem = f"{type(error).__name__}: {error}"
+            # An alias made elsewhere has names that mean nothing here, `chex.ArrayTree` its own.
+            if isinstance(annotation, str):
+                problem = f"{type(error).__name__}: {error}"
     return Parameter(parameter.name, parameter.kind, annotation, parameter.default, problem)
 
 

@@ -87,6 +87,7 @@ class Sketch:
     scopes: int = 0
     depth: int = 0
     prefix: str = ""
+    seen: bool = True
 
     def choose(self, count: int) -> int:
         """A decision among so many; 0 is the simplest."""
@@ -110,7 +111,7 @@ class Sketch:
         """Notes an array; returns its number."""
         axes = under(axes, self.prefix)
         alternatives = tuple(under(other, self.prefix) for other in others)
-        hole = Hole(axes, self.label, self.place, self.scope, shape, alternatives)
+        hole = Hole(axes, self.label, self.place, self.scope, shape, self.seen, alternatives)
         self.holes.append(hole)
         return len(self.holes) - 1
 
@@ -147,8 +148,8 @@ def complete(
         sketch, finish, found = _another(draw, settings, outline, sketch, finish)
     if isinstance(found, str):
         raise ValueError(
-            f"{name}: {found}; give sizes that fit with dims={{'n': (2, 3)}} or sizes=(...), "
-            "or a strategy of your own with overrides={...}"
+            f"{name}: {found}; say which sizes fit with dims={{'n': (2, 3)}} or sizes=(...), "
+            "or draw with a strategy of your own"
         )
     solution = found[draw(_upto(len(found) - 1))] if len(found) > 1 else found[0]
     return finish(Filling(draw, solution.shapes, dict(solution.sizes), settings))
