@@ -15,13 +15,9 @@ import jaxkit
 logger = logging.getLogger(__name__)
 
 
-def _float32(tree):
-    """The float64 NumPy arrays of a tree as JAX arrays; anything else as it is."""
-
-    def cast(leaf):
-        return jnp.asarray(leaf) if str(getattr(leaf, "dtype", "")) == "float64" else leaf
-
-    return jax.tree.map(cast, tree)
+def _float32(x):
+    """A float64 NumPy array as a JAX array; anything else as it is."""
+    return jnp.asarray(x) if str(getattr(x, "dtype", "")) == "float64" else x
 
 
 @jaxkit.transform
@@ -188,8 +184,7 @@ def numbers_to_arrays(fun):
         return jnp.asarray(leaf) if isinstance(leaf, (bool, int, float)) else leaf
 
     def called(*args, **kwargs):
-        args, kwargs = jax.tree.map(convert, (args, kwargs))
-        return fun(*args, **kwargs)
+        return fun(*map(convert, args), **{name: convert(each) for name, each in kwargs.items()})
 
     return called
 

@@ -62,7 +62,8 @@ BREAKS: dict[str, tuple[str, ...]] = {
     "memoise": ("pure", "once"),
     "normalise_by_size": ("pure",),
     "compile_by_name": ("isolation",),
-    "double_once": ("isolation",),
+    # What it shares between uses, it keeps on the user's function.
+    "double_once": ("isolation", "mutation"),
     "check_shapes_first": ("once",),
     # The second run is one too many, and the first error is lost.
     "retry": ("once", "exceptions"),

@@ -13,14 +13,19 @@ import jaxkit
 
 
 def map_arrays(change, tree):
-    """Applies `change` to the JAX arrays of a tree; typed keys and all else stay."""
+    """Applies `change` to the JAX arrays of a tree; typed keys and all else stay.
 
-    def on_leaf(leaf):
-        if not isinstance(leaf, jax.Array) or jnp.issubdtype(leaf.dtype, jax.dtypes.extended):
-            return leaf
-        return change(leaf)
-
-    return jax.tree.map(on_leaf, tree)
+    Unlike `jax.tree.map`, which sorts them, it leaves the keys of a dict in their order.
+    """
+    if type(tree) is dict:
+        return {name: map_arrays(change, each) for name, each in tree.items()}
+    if isinstance(tree, jax.Array):
+        return tree if jnp.issubdtype(tree.dtype, jax.dtypes.extended) else change(tree)
+    if jax.tree_util.all_leaves([tree]):
+        return tree
+    return jax.tree.map(
+        lambda each: map_arrays(change, each), tree, is_leaf=lambda each: each is not tree
+    )
 
 
 def is_float(leaf):
@@ -244,7 +249,6 @@ def fill_missing_inputs(fun):
         return leaf
 
     def called(*args, **kwargs):
-        args, kwargs = jax.tree.map(fill, (args, kwargs))
-        return fun(*args, **kwargs)
+        return fun(*map(fill, args), **{name: fill(each) for name, each in kwargs.items()})
 
     return called

@@ -164,7 +164,7 @@ def log_outputs(fun):
     return of_output(logged)(fun)
 
 
-@jaxkit.transform
+@jaxkit.transform(tags=("keeps_state",))
 def log_seconds(fun):
     """Blocks on concrete outputs only, and keeps one Python number."""
 
@@ -257,10 +257,14 @@ def protect_numpy(fun):
     """Gives the function its own copies of NumPy inputs."""
 
     def called(*args, **kwargs):
-        args, kwargs = jax.tree.map(
-            lambda x: x.copy() if isinstance(x, np.ndarray) else x, (args, kwargs)
-        )
-        return fun(*args, **kwargs)
+        def own(tree):
+            if type(tree) is dict:
+                return {name: own(each) for name, each in tree.items()}
+            if isinstance(tree, (list, np.ndarray)):
+                return [own(each) for each in tree] if isinstance(tree, list) else tree.copy()
+            return tree
+
+        return fun(*map(own, args), **own(kwargs))
 
     return called
 
@@ -322,7 +326,7 @@ def under_vmap(fun):
     return called
 
 
-@jaxkit.transform(tags=("changes_values",))
+@jaxkit.transform(tags=("changes_values", "changes_dtype"))
 def fixed_dither(fun):
     """Noise from a key that is fixed when wrapping: the same in each call."""
 
