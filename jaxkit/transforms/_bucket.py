@@ -205,7 +205,7 @@ class _Mask:
             raise TypeError(
                 f"bucket() makes the argument {self._name!r} itself: leave it out of the call"
             )
-        value = jax.numpy.asarray(real)
+        value = jax.device_put(real)  # jnp.asarray compiles a copy for each size
         if self._place is not None and self._place <= len(args):
             args.insert(self._place, value)
         else:

@@ -73,4 +73,5 @@ def _back(made: Any, original: Any) -> Any:
     """On the device where the original is, if it is on one."""
     if not isinstance(original, jax.Array):
         return made
-    return jax.device_put(made, original.sharding) if original.committed else jnp.asarray(made)
+    # Not jnp.asarray, which compiles a copy for each size.
+    return jax.device_put(made, original.sharding if original.committed else None)
