@@ -6,7 +6,8 @@ Never imports JAX. Advice that JAX's own guides give and that does not hold (a f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 
 from jaxkit.compiles.groups import FunctionStats, Group
 from jaxkit.compiles.replay import Leaves, Replay, as_one, pad_axes
@@ -22,6 +23,7 @@ from jaxkit.compiles.wording import (
 # Above this many sizes, or this ratio of largest to smallest, one size for all wastes too much.
 _ONE_SIZE_COUNT = 8
 _ONE_SIZE_RATIO = 16
+_ARGUMENT = re.compile(r"[A-Za-z_]\w*")
 
 
 def fix(group: Group, stats: FunctionStats, shapes: Sequence[Leaves]) -> str | None:
@@ -38,10 +40,9 @@ def _left(replay: Replay, group: Group, stats: FunctionStats) -> str:
         return ""
     spared = group.seconds * min((before - after) / max(group.recompiles, 1), 1.0)
     alone = "by itself " if group.recompiles < stats.compiles - 1 else ""
-    padding = f", {replay.padding:.0%} padding" if replay.padding else ""
     return (
         f": {alone}{counted(after, 'compilation')} instead of {before}, "
-        f"{seconds(spared)} saved{padding} (replayed)"
+        f"{seconds(spared)} saved (replayed)"
     )
 
 
@@ -65,10 +66,34 @@ def _shape(group: Group, stats: FunctionStats, shapes: Sequence[Leaves]) -> str:
     axes = {axis: sizes for path in group.paths.values() for axis, sizes in path.axes.items()}
     ragged = list(axes) == [0] and len(axes[0]) == 2 and len(group.sites) == 1
     drop = " (or drop the short one)" if ragged else ""
+    call = _bucket_call(group, buckets)
+    by, mask = (f", as {call} does", "its mask") if call else ("", "a mask")
     return (
-        f"pad {listed(each)}{drop}, and leave the padding out of the result "
-        f"with a mask{_left(replay, group, stats)}"
+        f"pad {listed(each)}{drop}{by}, and leave the padding out of the result "
+        f"with {mask}{_left(replay, group, stats)}"
     )
+
+
+def _bucket_call(group: Group, buckets: Mapping[tuple[str, int], int | None]) -> str:
+    """The call of `jaxkit.bucket` that pads so, where one axis of whole arguments is padded."""
+    axes = {axis for _, axis in buckets}
+    sizes = {frozenset(path.axes.get(axis, ())) for path in group.paths.values() for axis in axes}
+    names = {_ARGUMENT.match(path) for path in group.paths}
+    if len(axes) != 1 or len(sizes) != 1 or None in names or group.example is None:
+        return ""
+    [axis], [found] = axes, sizes
+    roots = list(dict.fromkeys(match[0] for match in names if match))
+    whole = all(
+        leaf.path in group.paths
+        for leaf in group.example.signature.leaves
+        if leaf.kind == "array" and (match := _ARGUMENT.match(leaf.path)) and match[0] in roots
+    )
+    if not whole or "self" in roots:
+        return ""
+    largest = _bucket(set(found))
+    powers = f"jaxkit.transforms.powers_of_two({max(min(found), 1)}, {max(found)})"
+    in_axes = ", ".join(f'"{root}": {axis}' for root in sorted(roots))
+    return f"jaxkit.bucket(in_axes={{{in_axes}}}, sizes={f'({largest},)' if largest else powers})"
 
 
 def _bucket(sizes: set[int]) -> int | None:

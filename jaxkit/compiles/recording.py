@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from jaxkit.compiles.event import SCHEMA, CompileEvent
+from jaxkit.report import Finding, SourceLine
 
 RUN_SCHEMA = "jaxkit.run/1"
 
@@ -24,6 +25,7 @@ class Recording:
       wall_seconds: from begin to end; None when the program did not end by itself.
       meta: the header's and the closing line's other fields.
       problems: one sentence a line that could not be read.
+      findings: what the transforms found that the run had applied to the program.
       unfinished: compilations that had begun and did not end, one sentence each: what a program
         was doing when it was killed.
     """
@@ -34,6 +36,7 @@ class Recording:
     meta: Mapping[str, Any]
     problems: tuple[str, ...]
     unfinished: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
 
     @property
     def ended(self) -> bool:
@@ -70,6 +73,7 @@ def parse_lines(lines: Iterable[str]) -> Recording:
     problems: list[str] = []
     meta: dict[str, Any] = {}
     begun: dict[str, Mapping[str, Any]] = {}
+    findings: list[Finding] = []
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
@@ -79,6 +83,8 @@ def parse_lines(lines: Iterable[str]) -> Recording:
                 raise ValueError("not a JSON object")
             if data.get("schema") == RUN_SCHEMA and "compiling" in data:
                 begun[str(data["compiling"].get("thread"))] = data["compiling"]
+            elif data.get("schema") == RUN_SCHEMA and "finding" in data:
+                findings.append(_finding(data["finding"]))
             elif data.get("schema") == RUN_SCHEMA:
                 meta.update(data)
             elif data.get("schema") == SCHEMA:
@@ -87,13 +93,20 @@ def parse_lines(lines: Iterable[str]) -> Recording:
                 events.append(event)
             else:
                 raise ValueError(f"schema {data.get('schema')!r} is not known")
-        except (ValueError, AttributeError) as error:
+        except (ValueError, AttributeError, TypeError) as error:
             cut = "" if line.endswith("\n") else " (the last line is cut)"
             problems.append(f"line {number} could not be read{cut}: {str(error)[:160]}")
     meta.pop("schema", None)
     start, wall = meta.get("start"), meta.get("wall_seconds")
     unfinished = tuple(_unfinished(what) for what in begun.values())
-    return Recording(tuple(events), start, wall, meta, tuple(problems), unfinished)
+    found = tuple(findings)
+    return Recording(tuple(events), start, wall, meta, tuple(problems), unfinished, found)
+
+
+def _finding(data: Mapping[str, Any]) -> Finding:
+    where = data.get("where")
+    place = None if where is None else SourceLine(**where)
+    return Finding(**{**data, "where": place})
 
 
 def _unfinished(what: Mapping[str, Any]) -> str:

@@ -17,11 +17,14 @@ Leaves = tuple[Leaf, ...]
 
 @dataclasses.dataclass(frozen=True)
 class Replay:
-    """What a fix leaves: programs compiled, of how many before, and the share that is padding."""
+    """What a fix leaves: programs compiled, of how many before.
+
+    Which share of the work would be padding it cannot tell: calls that JAX's cache answers are not
+    recorded, so that nobody knows how often each shape is used.
+    """
 
     before: int
     after: int
-    padding: float
 
 
 def power_of_two(size: int) -> int:
@@ -38,7 +41,6 @@ def pad_axes(shapes: Sequence[Leaves], buckets: Mapping[tuple[str, int], int | N
     """
     paths = {path for path, _ in buckets}
     programs: set[Leaves] = set()
-    real = padded = 0
     for leaves in shapes:
         changed: list[Leaf] = []
         for leaf in leaves:
@@ -47,11 +49,9 @@ def pad_axes(shapes: Sequence[Leaves], buckets: Mapping[tuple[str, int], int | N
                 continue
             dtype, sizes = split_type(leaf.type)
             new = [_padded(size, (leaf.path, axis), buckets) for axis, size in enumerate(sizes)]
-            real += _volume(sizes)
-            padded += _volume(new)
             changed.append(leaf._replace(type=f"{dtype}[{','.join(new)}]"))
         programs.add(tuple(changed))
-    return Replay(len(shapes), len(programs), 1 - real / padded if padded else 0.0)
+    return Replay(len(shapes), len(programs))
 
 
 def _padded(
@@ -62,14 +62,7 @@ def _padded(
     return str(buckets[place] or power_of_two(int(size)))
 
 
-def _volume(sizes: Sequence[str]) -> int:
-    total = 1
-    for size in sizes:
-        total *= int(size) if size.isdigit() else 1
-    return total
-
-
 def as_one(shapes: Sequence[Leaves], paths: set[str]) -> Replay:
     """How many programs are left when the entries at `paths` no longer tell them apart."""
     programs = {tuple(leaf for leaf in leaves if leaf.path not in paths) for leaves in shapes}
-    return Replay(len(shapes), len(programs), 0.0)
+    return Replay(len(shapes), len(programs))

@@ -130,11 +130,10 @@ def test_functions_kept_side_by_side_are_by_design() -> None:
     assert findings(kept_arrays, STEP) == ["warning"]
 
 
-def test_padding_counts_programs_and_waste() -> None:
+def test_padding_counts_programs() -> None:
     shapes = [(Leaf("x", "array", f"f32[{rows},4]"),) for rows in (32, 31, 8)]
     replay = pad_axes(shapes, {("x", 0): 32})
     assert (replay.before, replay.after) == (3, 1)
-    assert replay.padding == pytest.approx(1 - (32 + 31 + 8) / 96)
     assert pad_axes(shapes, {("x", 0): None}).after == 2  # powers of two: 32 and 8
     assert pad_axes(shapes, {("x", 1): 4}).after == 3
 
@@ -207,3 +206,32 @@ def test_sizes_that_double_are_buckets(sizes: tuple[int, ...], severity: str) ->
         for small, large in itertools.pairwise(sizes)
     ]
     assert findings(causes, STEP) == [severity]
+
+
+@pytest.mark.parametrize(
+    ("paths", "others", "axes", "call"),
+    [
+        (("x",), (), (0,), 'jaxkit.bucket(in_axes={"x": 0}, sizes=(5,))'),
+        (("b['x']", "b['y']"), ("w",), (1,), 'jaxkit.bucket(in_axes={"b": 1}, sizes=(5,))'),
+        (("x", "y"), (), (0,), 'jaxkit.bucket(in_axes={"x": 0, "y": 0}, sizes=(5,))'),
+        (("b['x']",), ("b['length']",), (0,), None),  # not all of the argument has the axis
+        (("x",), (), (0, 1), None),  # two axes
+        (("*rows[0]",), (), (0,), None),  # no argument of that name
+        (("self.buffer",), (), (0,), None),
+    ],
+)
+def test_a_fix_names_the_call_that_does_it(
+    paths: tuple[str, ...], others: tuple[str, ...], axes: tuple[int, ...], call: str | None
+) -> None:
+    def text(size: int) -> str:
+        return f"f32[{','.join(str(size if axis in axes else 7) for axis in range(3))}]"
+
+    causes = tuple(Cause("shape-change", path, text(5), text(3)) for path in paths)
+    leaves = [Leaf(path, "array", text(3)) for path in paths]
+    leaves += [Leaf(path, "array", "f32[9,9,9]") for path in others]
+    recompiled = dataclasses.replace(
+        event(1, causes[0], STEP), causes=causes, signature=Signature(tuple(leaves))
+    )
+    report = build_report([event(0, Cause("first"), STEP), recompiled])
+    fix = report.findings[0].fix or ""
+    assert (f", as {call} does, and" in fix) if call else ("bucket" not in fix)
