@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from jaxkit.cli import docstring
 from jaxkit.report import Block, Finding, Report, Table, Text, Tree
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def _help(found: Transform, entry: Entry) -> Report:
         Text(f"from {entry.origin}, {found.factory.__module__}", style="dim"),
         *(Text(f"it {TAGS[tag]}", style="dim") for tag in sorted(found.tags)),
         Text(""),
-        *(Text(line) for line in found.doc.splitlines()),
+        *docstring.blocks(found.doc),
     ]
     data = {"transforms": [{**_data(entry), "tags": sorted(found.tags), "doc": found.doc}]}
     return Report("transforms", [], data, blocks)

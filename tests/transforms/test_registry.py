@@ -2,52 +2,21 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from jaxkit.errors import JaxkitError, PluginError, UsageError
 from jaxkit.transforms import Entry, Transform, _registry, available, get
+from tests.plugins import SOUND, Install, installer
 
-SOUND = """
-import jaxkit
-
-@jaxkit.transform
-def {name}(fun, *, factor: float = 2.0):
-    \"\"\"Scales what a function returns.
-
-    More about it.
-    \"\"\"
-    return lambda *args: fun(*args) * factor
-"""
 WAY_OUT = "; set JAXKIT_NO_PLUGINS=1 to go without plug-ins"
-
-Install = Callable[..., None]
 
 
 @pytest.fixture
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
-    """Installs a distribution: `install("acme", "code of the module", "name = module:attribute")`.
-
-    Its module has its name.
-    """
-    monkeypatch.delenv("JAXKIT_NO_PLUGINS", raising=False)
-    monkeypatch.syspath_prepend(tmp_path)
-
-    def install_one(name: str, code: str, *points: str) -> None:
-        monkeypatch.delitem(sys.modules, name, raising=False)
-        (tmp_path / f"{name}.py").write_text(code)
-        about = tmp_path / f"{name}-1.0.dist-info"
-        about.mkdir()
-        (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-        lines = "\n".join(points)
-        (about / "entry_points.txt").write_text(f"[jaxkit.transforms]\n{lines}\n")
-        importlib.invalidate_caches()
-
-    return install_one
+    return installer(tmp_path, monkeypatch)
 
 
 def test_ours() -> None:
@@ -109,13 +78,17 @@ def test_nothing_is_imported_to_get_one_of_ours(install: Install) -> None:
         ),
         (
             SOUND.format(name="another") + "broken = another",
-            "must have the name of its transform, which is 'another': rename the entry point, "
-            "or give @jaxkit.transform(name='broken')",
+            (
+                "must have the name of its transform, which is 'another': rename the entry point, "
+                "or give @jaxkit.transform(name='broken')"
+            ),
         ),
         (
             "import jaxkit\n@jaxkit.transform\ndef broken(fun, option): ...",
-            "cannot be loaded: TypeError: a transform's options are keyword-only, got 'option' "
-            "in broken(fun, option): put a * after 'fun'",
+            (
+                "cannot be loaded: TypeError: a transform's options are keyword-only, got 'option' "
+                "in broken(fun, option): put a * after 'fun'"
+            ),
         ),
     ],
 )
