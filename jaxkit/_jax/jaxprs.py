@@ -8,14 +8,17 @@ class. A scan says how many of its operands are constants and carries as ``num_c
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.core as jax_core
+import numpy as np
 from jax.extend import core as jex
 
-from jaxkit._jax.read_jit import argnums
+from jaxkit._jax.manual_axes import differing_axes
+from jaxkit._jax.jitted import is_jitted, static_arguments
 
 _CLOSED: Any = getattr(jex, "ClosedJaxpr", jex.Jaxpr)
 
@@ -26,14 +29,19 @@ class Program(NamedTuple):
     Attributes:
       written: its jaxpr as it was written, dead code included.
       lowered: with hijax primitives expanded, which may have lost dead code on the way.
-      arguments: a name for each input, in (args, kwargs).
+      arguments: a name for each input that is an argument, in (args, kwargs).
       results: the results: a tree of shapes and dtypes.
+      inputs: the arrays that enter it: a value for each of the jaxpr's inputs.
+      captured: how many of them, the first, are no arguments: values of an enclosing trace that
+        the function closes over.
     """
 
     written: Any
     lowered: Any
     arguments: tuple[str, ...]
     results: Any
+    inputs: tuple[Any, ...]
+    captured: int
 
 
 def trace(fun: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Program:
@@ -45,11 +53,10 @@ def trace(fun: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
         leaf is passed as it is.
       kwargs: keyword arguments, likewise.
     """
-    if callable(getattr(fun, "trace", None)) and callable(getattr(fun, "lower", None)):
-        traced = fun.trace(*args, **kwargs)
-        return _program(traced, (args, kwargs))
+    if is_jitted(fun):
+        entering = _entering(fun, args, kwargs)
+        return _program(fun.trace(*args, **kwargs), entering)
     leaves, tree = jax.tree.flatten((args, kwargs))
-    arrays = [leaf for leaf in leaves if _is_input(leaf)]
 
     def called(*inputs: Any) -> Any:
         given = iter(inputs)
@@ -57,45 +64,74 @@ def trace(fun: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
         args, kwargs = jax.tree.unflatten(tree, mixed)
         return fun(*args, **kwargs)
 
-    called.__name__ = called.__qualname__ = getattr(fun, "__name__", type(fun).__name__)
-    return _program(jax.jit(called).trace(*arrays), (args, kwargs))
+    called.__name__ = called.__qualname__ = name_of(fun)
+    entering = _entering(None, args, kwargs)
+    return _program(jax.jit(called).trace(*(leaf for _, leaf in entering)), entering)
 
 
-def _program(traced: Any, given: tuple[Any, Any]) -> Program:
+def name_of(fun: Any) -> str:
+    """What to call a function that may have no name of its own."""
+    while isinstance(fun, functools.partial):
+        fun = fun.func
+    name = getattr(fun, "__name__", None)
+    return name if isinstance(name, str) else type(fun).__name__
+
+
+def _program(traced: Any, entering: Sequence[tuple[str, Any]]) -> Program:
     written = traced.jaxpr
     try:
         lowered = traced.lojax.jaxpr
     except AttributeError:  # a version without it has no hijax either
         lowered = written
-    names = tuple(
-        jax.tree_util.keystr(path)
-        for path, leaf in jax.tree_util.tree_flatten_with_path(given)[0]
-        if _is_input(leaf)
-    )
-    return Program(written, lowered, names, traced.out_info)
+    captured = tuple(getattr(traced, "_consts", ()))
+    names, leaves = tuple(name for name, _ in entering), (leaf for _, leaf in entering)
+    inputs = (*captured, *leaves)
+    return Program(written, lowered, names, traced.out_info, inputs, len(captured))
 
 
-def inputs(fun: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
-    """The arrays that enter the program of `trace`, in its order.
+def _entering(
+    fun: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Sequence[tuple[str, Any]]:
+    """The leaves that enter a program, each with its path, in the program's order.
 
-    Args:
-      fun: as for `trace`.
-      args: as for `trace`.
-      kwargs: as for `trace`.
+    Those of a jitted function's static arguments do not, whatever they are.
     """
-    info = getattr(fun, "_jit_info", None)
-    numbers, names = argnums(info)
-    if not (numbers or names):
-        return [leaf for leaf in jax.tree.leaves((args, kwargs)) if _is_input(leaf)]
-    fixed = {n % len(args) for n in numbers if -len(args) <= n < len(args)}
-    kept = [each for index, each in enumerate(args) if index not in fixed]
-    return jax.tree.leaves((kept, {k: v for k, v in kwargs.items() if k not in names}))
+    numbers, names = static_arguments(fun) if fun is not None else ((), ())
+    fixed = {(0, n % len(args)) for n in numbers if -len(args) <= n < len(args)}
+    fixed |= {(1, name) for name in names}
+
+    def is_fixed(path: Any) -> bool:
+        first, second = path[0], path[1]
+        return (first.idx, second.key if first.idx else second.idx) in fixed
+
+    return [
+        (jax.tree_util.keystr(path), leaf)
+        for path, leaf in jax.tree_util.tree_flatten_with_path((args, kwargs))[0]
+        if not is_fixed(path) and (fun is not None or _is_input(leaf))
+    ]
 
 
 def _is_input(leaf: Any) -> bool:
     return isinstance(leaf, (bool, int, float, complex)) or (
         hasattr(leaf, "shape") and hasattr(leaf, "dtype")
     )
+
+
+def expanded(eqn: Any) -> Any:
+    """The jaxpr that a hijax primitive stands for; None for an equation of any other.
+
+    Its derivatives are not those of the primitive, which has its own.
+    """
+    if eqn.primitive.name != "call_hi_primitive":
+        return None
+    lower = getattr(eqn.primitive, "to_lojax", None)
+    if lower is None:
+        return None
+    avals = [atom.aval for atom in eqn.invars]
+    try:
+        return jax.make_jaxpr(lambda *values: lower(*values, **eqn.params))(*avals)
+    except (NotImplementedError, TypeError):  # of types that are no arrays
+        return None
 
 
 def is_jaxpr(value: Any) -> bool:
@@ -116,6 +152,13 @@ def constants(jaxpr: Any) -> tuple[Any, ...]:
 def is_literal(atom: Any) -> bool:
     """Whether an operand is a value written into the equation."""
     return isinstance(atom, jex.Literal)
+
+
+def as_array(value: Any) -> Any:
+    """A constant or the value of a literal, with a shape and a dtype as arrays have them."""
+    if hasattr(value, "shape"):
+        return value
+    return np.asarray(value, jax.typeof(value).dtype)
 
 
 def is_dropped(var: Any) -> bool:
@@ -141,6 +184,13 @@ def scan_parts(eqn: Any) -> Scan:
     return Scan(fixed, carry, len(eqn.invars) - fixed - carry)
 
 
+def manual_axes(eqn: Any) -> tuple[Any, ...]:
+    """The axes of its mesh along which a shard_map divides the data, in the mesh's order."""
+    names = tuple(eqn.params["mesh"].axis_names)
+    manual = eqn.params.get("newly_manual_axes") or eqn.params.get("manual_axes")
+    return tuple(name for name in names if name in manual) if manual else names
+
+
 def name_stack(eqn: Any) -> str:
     """The named scopes of an equation, relative to the jaxpr that it stands in."""
     return str(getattr(eqn.source_info, "name_stack", "") or "")
@@ -148,14 +198,36 @@ def name_stack(eqn: Any) -> str:
 
 def bind(eqn: Any, operands: Sequence[Any]) -> list[Any]:
     """Evaluates one equation as JAX does: in its context, under its name scopes, at its line."""
+    replaced = _UNCHECKED.get(eqn.primitive.name)
+    if replaced is not None:
+        with place_of(eqn):
+            return [replaced(value, eqn.params["axes"]) for value in operands]
     parameters = eqn.primitive.get_bind_params(eqn.params)
-    with _at(eqn):
+    with place_of(eqn):
         found = eqn.primitive.bind(*operands, **parameters)
     return list(found) if eqn.primitive.multiple_results else [found]
 
 
+def _sum_over(value: Any, axes: Any) -> Any:
+    return jax.lax.psum(value, axes)
+
+
+def _vary_over(value: Any, axes: tuple[Any, ...]) -> Any:
+    already = differing_axes(value, axes)
+    missing = tuple(name for name in axes if name not in already)
+    return jax.lax.pcast(value, missing, to="varying") if missing else value
+
+
+# Primitives that only `check_vma=True` has, as they are in any `jax.shard_map`.
+_UNCHECKED: dict[str, Callable[[Any, Any], Any]] = {
+    "psum_invariant": _sum_over,
+    "pvary": _vary_over,
+}
+
+
 @contextlib.contextmanager
-def _at(eqn: Any) -> Iterator[None]:
+def place_of(eqn: Any) -> Iterator[None]:
+    """What is evaluated inside has the line, the scopes and the settings of the equation."""
     try:
         from jax._src import source_info_util as info
 

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any, Literal, cast
 
-from jaxkit._jax.jaxprs import is_jaxpr, open_jaxpr
+from jaxkit._jax.jaxprs import is_jaxpr, manual_axes, open_jaxpr
 
 Role = Literal["call", "loop_body", "loop_cond", "branch", "combiner", "kernel"]
 
@@ -76,9 +76,8 @@ def _cond(eqn: Any) -> list[Nested]:
 
 
 def _shard_map(eqn: Any) -> list[Nested]:
-    mesh = eqn.params.get("mesh")
-    size = getattr(mesh, "size", 1)
-    devices = size if isinstance(size, int) else 1
+    sizes = dict(eqn.params["mesh"].shape)
+    devices = math.prod(sizes[name] for name in manual_axes(eqn))
     return [_nested(eqn.params["jaxpr"], "shard_map", devices=devices)]
 
 
@@ -191,9 +190,12 @@ def _searched(eqn: Any) -> list[Nested]:
 
 
 def _held(value: Any) -> Iterable[Any]:
+    """The jaxprs in a parameter, however deep in tuples, lists and dicts."""
     if is_jaxpr(value):
         yield value
     elif isinstance(value, (tuple, list)):
-        yield from filter(is_jaxpr, cast("tuple[Any, ...]", value))
+        for each in cast("tuple[Any, ...]", value):
+            yield from _held(each)
     elif isinstance(value, dict):
-        yield from filter(is_jaxpr, cast("dict[Any, Any]", value).values())
+        for each in cast("dict[Any, Any]", value).values():
+            yield from _held(each)

@@ -1,0 +1,100 @@
+"""Boxes: what stands for an array while a rule evaluates a program.
+
+Their form is looked at where JAX would otherwise complain of its own loops and branches, of which
+the user has written none.
+"""
+
+# JAX's own annotations are unknown in part.
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
+# pyright: reportUnknownVariableType=false
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+from jax import lax
+
+_PYTHON = {"b": bool, "i": int, "u": int, "f": float, "c": complex}
+
+
+def is_plain(box: Any, aval: Any) -> bool:
+    """Whether a box is nothing but the array that it stands for."""
+    if not jax.tree_util.treedef_is_leaf(jax.tree.structure(box)):
+        return False
+    return getattr(jax.typeof(box), "dtype", None) == getattr(aval, "dtype", None)
+
+
+def all_plain(atoms: Sequence[Any], boxes: Sequence[Any]) -> bool:
+    """Whether each box is nothing but the array of its variable."""
+    return all(is_plain(box, atom.aval) for atom, box in zip(atoms, boxes, strict=True))
+
+
+def strong(tree: Any) -> Any:
+    """Without weak types, which a rule should not have to think of and a loop must not change."""
+    return jax.tree.map(_strong, tree)
+
+
+def _strong(value: Any) -> Any:
+    aval = jax.typeof(value)
+    if not getattr(aval, "weak_type", False):
+        return value
+    return lax.convert_element_type(value, aval.dtype)
+
+
+def settled(atoms: Sequence[Any], boxes: Sequence[Any]) -> list[Any]:
+    """Boxes that a loop can carry: arrays as the program has them, all else without weak types."""
+    return [
+        box if is_plain(box, atom.aval) else strong(box)
+        for atom, box in zip(atoms, boxes, strict=True)
+    ]
+
+
+def as_typed(box: Any, aval: Any) -> Any:
+    """A plain box with the weak type, or none, that JAX would give the array."""
+    weak = getattr(aval, "weak_type", None)
+    if weak is None or not is_plain(box, aval) or jax.typeof(box).weak_type == weak:
+        return box
+    if not weak:
+        return _strong(box)
+    kind = _PYTHON.get(aval.dtype.kind, float)
+    converted = lax.convert_element_type(box, kind)  # a type of Python's is a weak one
+    return converted if converted.dtype == aval.dtype else box
+
+
+def refuse_other_form(rule: Any, primitive: str, part: str, expected: Any, found: Any) -> None:
+    """Raises if boxes that one part of a loop or branch gives do not fit what another has."""
+    before, after = _form(expected), _form(found)
+    if before == after:
+        return
+    at = next((i for i, (x, y) in enumerate(zip(before, after, strict=True)) if x != y), 0)
+    raise TypeError(
+        f"{type(rule).__name__} gives box {at} of the {part} of {primitive!r} the form "
+        f"{after[at]}, where it had {before[at]} before: the form of a box may depend on the "
+        "shape and dtype of its array and on nothing else; let `equation` return boxes of the "
+        "form that `lift` makes"
+    )
+
+
+def refuse_other_axes(rule: Any, primitive: str, atoms: Sequence[Any], boxes: Any) -> None:
+    """Raises if a loop cannot slice a box along the first axis of its array."""
+    for index, (atom, box) in enumerate(zip(atoms, boxes, strict=True)):
+        for leaf in jax.tree.leaves(box):
+            if not jax.numpy.shape(leaf) or jax.numpy.shape(leaf)[0] != atom.aval.shape[0]:
+                raise TypeError(
+                    f"{type(rule).__name__} made box {index} of the inputs of {primitive!r} with "
+                    f"a leaf of shape {jax.numpy.shape(leaf)} for an array of shape "
+                    f"{atom.aval.shape}: a loop slices both along their first axis; give each "
+                    "leaf of a box the shape of its array"
+                )
+
+
+def _form(boxes: Sequence[Any]) -> list[str]:
+    return [str(jax.tree.map(_kind, box)).replace("'", "") for box in boxes]
+
+
+def _kind(leaf: Any) -> str:
+    aval = jax.typeof(leaf)
+    shape = ",".join(str(size) for size in getattr(aval, "shape", ()))
+    return f"{getattr(aval, 'dtype', aval)}[{shape}]"
