@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["finish", "summarise"]
 
+_SHOWN = 5
+
 
 def finish(job: Job, *, ended: bool | None, code: int | None = None) -> int:
     """Writes what was asked for and says what is to be said.
@@ -59,7 +61,8 @@ def _finish(job: Job, *, ended: bool | None, code: int | None) -> int:
         _tell_the_end(ended=ended, code=code, unfinished=recording.unfinished)
         if used_jax:
             _print(report)
-    verdict = 0 if code else _judge(report, asked)
+    _tell_undefined(recording)
+    verdict = 0 if code else _judge(report, asked) or _judge_applied(recording)
     if failed:
         _say(f"jaxkit: what was recorded is in {job.spool}: jaxkit report {job.spool}")
     else:
@@ -77,7 +80,26 @@ def summarise(recording: Recording, *, wall_seconds: float | None) -> Report:
     from jaxkit.compiles.summary import build_report
 
     notes = dict(recording.meta.get("notes") or {})
-    return build_report(recording.events, wall_seconds=wall_seconds, notes=notes)
+    report = build_report(recording.events, wall_seconds=wall_seconds, notes=notes)
+    return _with_findings(report, recording) if recording.findings else report
+
+
+def _with_findings(report: Report, recording: Recording) -> Report:
+    """What was applied to the program comes first: it is what was asked for."""
+    from dataclasses import replace
+
+    from jaxkit.report import Tree
+
+    trees = []
+    for found in recording.findings[:_SHOWN]:
+        label, *rest = found.message.split("; ")
+        trees.append(Tree(f"{found.kind}  {label}", rest, style="bad"))
+    if len(recording.findings) > _SHOWN:
+        more = len(recording.findings) - _SHOWN
+        trees.append(Tree(f"and {more} more findings of what was applied"))
+    head, *blocks = report.blocks
+    findings = [*recording.findings, *report.findings]
+    return replace(report, findings=findings, blocks=[head, *trees, *blocks])
 
 
 def _glance(spool: str) -> tuple[bool, bool]:
@@ -87,9 +109,8 @@ def _glance(spool: str) -> tuple[bool, bool]:
             head = file.read(1 << 16)
     except OSError:
         return False, False
-    return bool(head), any(
-        mark in head for mark in (b"jaxkit.compile/1", b'"compiling": {', b'"notes": {"')
-    )
+    marks = (b"jaxkit.compile/1", b'"compiling": {', b'"notes": {"', b'"undefined": [')
+    return b'"versions"' in head, any(mark in head for mark in marks)
 
 
 def _write_empty(job: Job, wall_seconds: float) -> None:
@@ -163,6 +184,22 @@ def _judge(report: Report, asked: Request) -> int:
     if named:
         _explain(asked, f"exit code 1: --fail-on {', '.join(named)}")
     return 1 if named else 0
+
+
+def _tell_undefined(recording: Recording) -> None:
+    for plain, files in recording.meta.get("undefined") or ():
+        from jaxkit.cli.applications import Application
+        from jaxkit.cli.scan import explain_missing, read_definitions
+        from jaxkit.report import escape
+
+        found = read_definitions(files)
+        _say(f"jaxkit: {escape(explain_missing(Application(*plain), found))}")
+
+
+def _judge_applied(recording: Recording) -> int:
+    if recording.meta.get("undefined"):
+        return 2
+    return 1 if recording.meta.get("unraised") else 0
 
 
 def _explain(asked: Request, text: str) -> None:

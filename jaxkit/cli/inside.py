@@ -12,21 +12,26 @@ import sys
 
 TYPE_CHECKING = False  # as typing's, whose import would be one of those
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
     from jaxkit.compiles.watch import Watch
 
-__all__ = ["FDS", "PYTHONPATH", "SPOOL", "start"]
+__all__ = ["APPLY", "FDS", "PYTHONPATH", "SPOOL", "start"]
 
 # Environment variables by which `launch` tells what is to be done. None is left when the program
 # begins.
 SPOOL = "JAXKIT_RUN_SPOOL"
 FDS = "JAXKIT_RUN_FDS"
 PYTHONPATH = "JAXKIT_RUN_PYTHONPATH"
+APPLY = "JAXKIT_RUN_APPLY"
 
 
 def start() -> None:
     """Arranges for the program to be watched once it imports JAX."""
     fds = os.environ.pop(FDS, "")
     spool = os.environ.pop(SPOOL)
+    apply = os.environ.pop(APPLY, "")
     _restore_pythonpath()
     session = _Session(spool, tuple(int(fd) for fd in fds.split(",") if fd))
 
@@ -35,6 +40,8 @@ def start() -> None:
     when_imported("jax", session.watch)
     # Registered before anything of the program's, so run after all of it, threads included.
     atexit.register(session.end)
+    if apply:
+        session.apply(apply)
 
 
 def _restore_pythonpath() -> None:
@@ -53,6 +60,7 @@ class _Session:
         self._process = os.getpid()
         self._streams = (sys.stdout, sys.stderr)
         self._watch: Watch | None = None
+        self._undefined: Callable[[], list[Any]] = list
         self._fds = fds
         # Programs close files that are not theirs; the number may be another file's afterwards.
         self._files = [_identity(fd) for fd in fds]
@@ -77,11 +85,33 @@ class _Session:
             # Whatever is wrong with us, the program goes on.
             _say(f"jaxkit: cannot watch this program: {type(error).__name__}: {error}\n")
 
+    def apply(self, text: str) -> None:
+        """Arranges for functions of the program to be wrapped."""
+        from jaxkit.cli import applied
+        from jaxkit.cli.applications import load
+        from jaxkit.cli.stop import Stop
+
+        applied.install(applied.Plan(*load(text)), Stop(self.note))
+        self._undefined = applied.undefined
+
+    def note(self, **fields: Any) -> None:
+        """Writes a line of the recording, also where there is none as JAX was not imported."""
+        if self._watch is not None:
+            self._watch.log.header(**fields)
+            return
+        import json
+
+        with open(self._spool, "a", encoding="utf-8") as file:
+            file.write(json.dumps({"schema": "jaxkit.run/1", **fields}) + "\n")
+
     def end(self) -> None:
         """The program has ended by itself."""
         if os.getpid() != self._process:
             return
         try:
+            missing = self._undefined()
+            if missing:
+                self.note(undefined=missing)
             if self._watch is not None:
                 self._watch.stop(exit=None)
             self._hand_over()

@@ -12,7 +12,7 @@ import os
 import sys
 import time
 
-from jaxkit.cli.inside import FDS, PYTHONPATH, SPOOL
+from jaxkit.cli.inside import APPLY, FDS, PYTHONPATH, SPOOL
 
 TYPE_CHECKING = False  # as typing's, whose import costs 3 ms before every program
 if TYPE_CHECKING:
@@ -63,6 +63,8 @@ def launch(request: Request) -> int:
         return become(command, dict(os.environ))
     if not request.wants_anything:
         return become(command, dict(os.environ))
+    if request.apply:
+        return _launch_applied(request)
     job = _prepare(request)
     environment = _environment(job)
     # Nothing survives process 1, not even a monitor: the end of its container is the end of all.
@@ -74,6 +76,27 @@ def launch(request: Request) -> int:
 
     environment[FDS] = ",".join(str(fd) for fd in start_monitor(job))
     return become(command, environment)
+
+
+def _launch_applied(request: Request) -> int:
+    """As `launch`, with functions of the program wrapped."""
+    from jaxkit.cli.applying import check_applications, compile_script, told
+    from jaxkit.cli.parent import stay
+
+    applications = check_applications(request)
+    job = _prepare(request)
+    folder = os.path.dirname(job.spool) if job.temporary else _temporary_folder()
+    compiled = compile_script(request, applications, folder)
+    environment = _environment(job)
+    environment[APPLY] = told(request, applications, compiled)
+    program = _program(request)
+    if compiled is not None:
+        program[0] = compiled.path
+    try:
+        return stay([sys.executable, *_interpreter_flags(), *program], environment, job)
+    finally:
+        if compiled is not None:
+            compiled.remove()
 
 
 def become(command: list[str], environment: dict[str, str]) -> int:
@@ -185,6 +208,10 @@ def _prepare(request: Request) -> Job:
         "jaxkit run records into a temporary file, and none of the folders "
         f"{', '.join(temporary_folders())} can be written to: set TMPDIR, or give --report x.jsonl"
     )
+
+
+def _temporary_folder() -> str:
+    return next((each for each in temporary_folders() if os.access(each, os.W_OK)), os.getcwd())
 
 
 def temporary_folders() -> list[str]:

@@ -20,6 +20,7 @@ class Request:
         max_compiles: How often one function may compile.
         fail_on: The kinds of finding, or `warning`, that make the exit code 1.
         quiet: Whether the summary is left out.
+        apply: Which transforms are put on which functions.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class Request:
         max_compiles: int | None = None,
         fail_on: Sequence[str] = (),
         quiet: bool = False,
+        apply: Sequence[str] = (),
     ) -> None:
         self.program = program
         self.arguments = list(arguments)
@@ -40,6 +42,7 @@ class Request:
         self.max_compiles = max_compiles
         self.fail_on = list(fail_on)
         self.quiet = quiet
+        self.apply = list(apply)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Request) and vars(self) == vars(other)
@@ -52,7 +55,7 @@ class Request:
     @property
     def decides_exit_code(self) -> bool:
         """Whether the exit code can be another than the program's."""
-        return self.max_compiles is not None or bool(self.fail_on)
+        return self.max_compiles is not None or bool(self.fail_on) or bool(self.apply)
 
     @property
     def wants_anything(self) -> bool:
@@ -95,7 +98,7 @@ def read_quickly(given: list[str]) -> Request | None:
 
 
 _FLAGS = {"-m": "module", "--quiet": "quiet", "-q": "quiet"}
-_WITH_VALUE = ("--report", "--max-compiles", "--fail-on")
+_WITH_VALUE = ("--report", "--max-compiles", "--fail-on", "--apply")
 
 
 def _set(request: Request, name: str, value: str) -> bool:
@@ -103,6 +106,8 @@ def _set(request: Request, name: str, value: str) -> bool:
         request.reports.append(value)
     elif name == "--fail-on":
         request.fail_on.append(value)
+    elif name == "--apply":
+        request.apply.append(value)
     elif value.isascii() and value.isdecimal():
         request.max_compiles = int(value)
     else:

@@ -53,6 +53,16 @@ def run(
             show_default=False,
         ),
     ] = None,
+    apply: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME[:OPTION=VALUE,...]@FUNCTION",
+            help="Put a transform on a function of the program, innermost among its decorators: "
+            "check_finite@loss_fn, Model.__call__, make_step.step, package.module:loss_fn. Which "
+            "transforms there are: jaxkit transforms. May be given several times.",
+            show_default=False,
+        ),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print no summary.")] = False,
 ) -> None:
     """Run a program and say why it compiled, and what that cost.
@@ -70,11 +80,14 @@ def run(
       jaxkit run --report out.json train.py   a document for programs as well
       jaxkit run --max-compiles 2 train.py    for CI: code 3 at a third one
       jaxkit run --fail-on warning train.py   for CI: code 1 if avoidable
+      jaxkit run --apply check_finite@loss_fn train.py
+                                              stop at the first NaN of loss_fn
       jaxkit run -q --report a.jsonl train.py
       jaxkit report a.jsonl                   the summary, later and elsewhere
 
     Exit codes: the program's own if it is not 0; else 3 for --max-compiles, 1 for --fail-on.
-    Code 2 is a mistake in the arguments, said before the program starts.
+    Code 2 is a mistake in the arguments, said before the program starts; a function named by
+    --apply that the program turns out not to define is said at its end.
     """  # noqa: D301  # typer's \b keeps the examples' lines
     from jaxkit.cli.launch import launch
     from jaxkit.cli.request import Request
@@ -87,5 +100,6 @@ def run(
         max_compiles=max_compiles,
         fail_on=fail_on or (),
         quiet=quiet,
+        apply=apply or (),
     )
     context.obj.append(partial(launch, request))

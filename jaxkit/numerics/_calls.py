@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import linecache
 import threading
 from collections import Counter
 from collections.abc import Callable, Hashable
@@ -41,8 +42,21 @@ class Target:
         if inner is None:
             return cls(name, None)
         code = inner.__code__
-        line = SourceLine(code.co_filename, code.co_firstlineno, function=inner.__qualname__)
-        return cls(name, line)
+        if name != "<lambda>":
+            name = inner.__qualname__.rpartition("<locals>.")[2]
+        line = _line_of_def(code.co_filename, code.co_firstlineno)
+        return cls(name, SourceLine(code.co_filename, line, function=inner.__qualname__))
+
+
+def _line_of_def(file: str, first: int) -> int:
+    """Code begins at the first decorator; the function where its name is."""
+    for number in range(first, first + 50):
+        text = linecache.getline(file, number).lstrip()
+        if text.startswith(("def ", "async def ")):
+            return number
+        if not text or (number == first and not text.startswith("@")):
+            break
+    return first
 
 
 class Calls:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,6 +19,7 @@ from jaxkit.numerics._nonfinite import Place, leaf_of, nonfinite_error
 from jaxkit.report import SourceLine
 from jaxkit.transforms import transform
 from jaxkit.transforms._enclosing import current
+from jaxkit.transforms._interrupt import Interrupt
 
 __all__ = ["check_finite"]
 
@@ -33,9 +35,10 @@ def check_finite(fun: Callable[..., Any], *, allow_inf: bool = False) -> Callabl
 
     Inside a compiled program the error is raised in a callback of JAX's, which makes a
     `jax.errors.JaxRuntimeError` of it whose message ends with ours. That reaches the program where
-    the step is called or, as JAX runs ahead, where a result of that step is used, at the latest in
-    `jax.effects_barrier()`; a result that nothing uses raises nothing on several devices.
-    `jaxkit run --apply check_finite@FUNCTION` stops in both cases, with the `NonFiniteError`.
+    the step is called or, as JAX runs ahead, where a result of that step is used. Where there are
+    several devices, the others would wait for one that raised: the step goes on to its end, and the
+    `NonFiniteError` itself is raised in the thread that called it, wherever that is by then.
+    Under `jaxkit run --apply check_finite@FUNCTION` it is the `NonFiniteError` in any case.
 
     Example:
         >>> import jax.numpy as jnp, jaxkit
@@ -87,6 +90,7 @@ class _Guard:
         self._allow_inf = allow_inf
         self._calls = Calls.of(fun)
         self._run = current()
+        self._interrupt: Interrupt | None = None
 
     def look(self, out: Any) -> None:
         """Raises for an output that is there, or has the program look when it runs."""
@@ -112,50 +116,74 @@ class _Guard:
             else:
                 there.extend(places)
                 table.extend(np.asarray(jax.device_get(rows)))
-        self._decide(table, there, number=self._calls.next(), line=None)
+        error = self._error(table, there, number=self._calls.next())
+        if error is not None:
+            self._tell(error)
+            raise error
 
     def _look_later(self, rows: jax.Array, places: list[Place]) -> None:
         on_devices = bool(jax.sharding.get_abstract_mesh().manual_axes)
-        report = functools.partial(self._report, places, call_line(), on_devices)
-        jax.debug.callback(report, rows)
+        site = _Site(places, call_line(), on_devices, threading.get_ident())
+        jax.debug.callback(functools.partial(self._report, site), rows)
 
-    def _report(
-        self, places: list[Place], line: SourceLine | None, on_devices: bool, rows: Any
-    ) -> None:
+    def _report(self, site: _Site, rows: Any) -> None:
+        """Runs each time a compiled program does."""
         table = list(np.asarray(rows))
-        device = int(table[0][DEVICE]) if on_devices else None
+        device = int(table[0][DEVICE]) if site.on_devices else None
         number = self._calls.next(device)
-        self._decide(table, places, number=number, line=line, device=device, traced=True)
+        error = self._error(table, site.places, number=number, site=site, device=device)
+        if error is None:
+            return
+        if error.report.findings[0].data["started_from"] is not None:  # on the program's thread
+            self._tell(error)
+            raise error
+        alone = jax.device_count() == 1
+        self._tell(error, thread=site.thread, raises=alone)
+        if alone:
+            raise error
+        waiting = self._interrupt is not None and self._interrupt.pending
+        if self._run is None and not waiting:
+            self._interrupt = Interrupt(error, site.thread)
+            self._interrupt.send()
 
-    def _decide(
+    def _tell(self, error: NonFiniteError, **how: Any) -> None:
+        if self._run is not None:
+            self._run.found(error, **how)
+
+    def _error(
         self,
         table: Sequence[Any],
         places: list[Place],
         *,
         number: int,
-        line: SourceLine | None,
+        site: _Site | None = None,
         device: int | None = None,
-        traced: bool = False,
-    ) -> None:
+    ) -> NonFiniteError | None:
         leaves = [
             found
             for place, row in zip(places, table, strict=True)
             if (found := leaf_of(place, row, allow_inf=self._allow_inf)) is not None
         ]
         if not leaves:
-            return
-        error: NonFiniteError = nonfinite_error(
+            return None
+        here = call_line()  # None on a thread of JAX's, where a compiled program may run
+        return nonfinite_error(
             Target.of(self._fun),
             leaves,
             number=number,
-            line=line if traced else call_line(),
-            # Only a program that runs on the caller's own thread has the caller on its stack.
-            started=call_line() if traced else None,
+            line=here if site is None else site.line,
+            started=None if site is None else here,
             device=device,
         )
-        if self._run is not None:
-            self._run.found(error)
-        raise error
+
+
+class _Site(NamedTuple):
+    """Where a function was traced: what its outputs are, and who called it."""
+
+    places: list[Place]
+    line: SourceLine | None
+    on_devices: bool
+    thread: int
 
 
 def _is_inexact(leaf: Any) -> bool:

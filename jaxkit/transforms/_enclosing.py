@@ -23,8 +23,17 @@ class Enclosing(Protocol):
         """The definition that is wrapped: the same for all functions that it makes."""
         ...
 
-    def found(self, error: FindingsError) -> None:
-        """Is told of an error just before it is raised, on whatever thread that is."""
+    def found(
+        self, error: FindingsError, *, thread: int | None = None, raises: bool = True
+    ) -> None:
+        """Is told of an error just before it is raised, on whatever thread that is.
+
+        Args:
+            error: The error.
+            thread: The thread of the program that is to be told, if it is found on one of JAX's
+                own; None if it is raised on the program's.
+            raises: Whether it is raised at all where it was found.
+        """
         ...
 
 
