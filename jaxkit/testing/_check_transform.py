@@ -114,15 +114,25 @@ def make_bench(
         raise ValueError(f"level must be one of {', '.join(LEVELS)}, got level={level!r}")
     if subjects is not None and not subjects:
         raise ValueError("subjects must be None or one subject at least, got an empty sequence")
-    every = frozenset(tags) | frozenset(getattr(transform, "tags", ()))
+    every = frozenset(tags).union(*(getattr(each, "tags", ()) for each in _links(transform)))
     unknown = sorted(every - set(TAGS))
     if unknown:
         raise ValueError(
             f"tags must be of {', '.join(sorted(TAGS))}, got the unknown tag {unknown[0]!r}"
         )
     chosen = default_subjects(level) if subjects is None else tuple(subjects)
-    options = list(inspect.signature(transform.factory).parameters)[1:] if _ours(transform) else []
+    options = [name for each in _links(transform) if _ours(each) for name in _options(each)]
     return Bench(transform, every, level, chosen, subjects is not None, tuple(options))
+
+
+def _links(transform: Any) -> tuple[Any, ...]:
+    """The transforms of a chain; any other is one by itself."""
+    links = getattr(transform, "links", None)
+    return links if isinstance(links, tuple) else (transform,)
+
+
+def _options(transform: Any) -> list[str]:
+    return list(inspect.signature(transform.factory).parameters)[1:]
 
 
 def check_expected(expected_failures: Mapping[str, str] | None) -> dict[str, str]:

@@ -22,6 +22,7 @@ __all__ = [
     "called",
     "dynamic",
     "identity",
+    "said",
 ]
 
 LEVELS = ("quick", "standard", "full")

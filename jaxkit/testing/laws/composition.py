@@ -137,8 +137,7 @@ def _scan(bench: Bench) -> None:
         return
     if not bench.tags & {"changes_structure", "changes_dtype", "changes_signature"}:
         _as_carry(bench)
-    if bench.thorough():
-        _around_scan(bench)
+    _around_scan(bench)
 
 
 def _as_body(bench: Bench, subject: Subject) -> None:

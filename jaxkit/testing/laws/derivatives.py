@@ -25,6 +25,7 @@ def _grad(bench: Bench) -> None:
     if bench.own_subjects or not bench.keeps_grad or not bench.keeps_values:
         return
     _at_zero(bench)
+    _in_half_precision(bench)
     _around_grad(bench)
     if bench.thorough():
         _closed_over(bench)
@@ -131,16 +132,27 @@ def _finite_differences(loss: Loss, at: list[Any], found: list[Any]) -> None:
 def _at_zero(bench: Bench) -> None:
     """Where squares, norms and divisions of a wrapper's own have no derivative."""
 
-    def square(x: Any) -> Any:
-        return (x * x + x).sum()
-
     def total(wrapped: Callable[..., Any], x: Any) -> Any:
         return sum(jnp.sum(leaf) for leaf in jax.tree_util.tree_leaves(wrapped(x)))
 
     x = jnp.zeros(3)
-    got = jax.grad(lambda x: total(bench.wrap(square), x))(x)
-    want = jax.grad(lambda x: total(bench.adapt(square), x))(x)
+    got = jax.grad(lambda x: total(bench.wrap(_square), x))(x)
+    want = jax.grad(lambda x: total(bench.adapt(_square), x))(x)
     bench.same(got, want, "jax.grad of it at 0")
+
+
+def _in_half_precision(bench: Bench) -> None:
+    if bench.tags & {"of_gradients", "of_value_and_grad", "changes_dtype"}:
+        return
+    for dtype in (jnp.float16, jnp.bfloat16):
+        x = jnp.asarray([0.5, -1.0], dtype)
+        with attempt(f"jax.grad of it in {x.dtype}"):
+            got = jax.grad(lambda x: bench.wrap(_square)(x))(x)
+        bench.same(got, jax.grad(_square)(x), f"jax.grad of it in {x.dtype}")
+
+
+def _square(x: Any) -> Any:
+    return (x * x + x).sum()
 
 
 def _around_grad(bench: Bench) -> None:
@@ -195,6 +207,6 @@ LAWS = (
         "derivatives of the wrapped function exist, forward and backward, and are right",
         _grad,
         free_by=frozenset({"no_grad"}),
-        excused_by=("pure", "isolation"),
+        excused_by=("pure", "isolation", "values"),
     ),
 )

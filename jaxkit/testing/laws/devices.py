@@ -94,7 +94,8 @@ def _stays(bench: Bench, x: Any, placement: Any, *, jit: bool) -> None:
         return x * 2.0
 
     wrapped: Callable[..., Any] = bench.wrap(double)
-    out = (jax.jit(wrapped) if jit else wrapped)(x)
+    with attempt(f"with an array on {_place(placement)} it"):
+        out = (jax.jit(wrapped) if jit else wrapped)(x)
     for found in arrived:
         if not _alike(found, placement, x.ndim):
             broken(f"an array on {_place(placement)} reached the function on {_place(found)}")
@@ -102,7 +103,8 @@ def _stays(bench: Bench, x: Any, placement: Any, *, jit: bool) -> None:
         if getattr(leaf, "shape", None) == x.shape:
             found = getattr(leaf, "sharding", type(leaf))
             if not _alike(found, placement, x.ndim):
-                broken(f"a result on {_place(placement)} came back on {_place(found)}")
+                same = getattr(found, "device_set", None) == placement.device_set
+                broken(f"a result on {_place(placement)} came back on {_place(found)}", weak=same)
 
 
 def _stays_free(bench: Bench, x: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import random
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -13,8 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxkit.compiles.watch import watch
+from jaxkit.testing._compare import difference
 from jaxkit.testing._subject import Subject
-from jaxkit.testing.laws._law import Bench, Law, broken, dynamic
+from jaxkit.testing.laws._law import Bench, Law, NotCheckedError, broken, dynamic
 from jaxkit.testing.laws._remembered import remembered
 
 __all__ = ["LAWS"]
@@ -34,7 +36,6 @@ def _retrace(bench: Bench) -> None:
         return
     inner = bench.wrap(jax.jit(subject.fun))
     _no_new_trace(bench, "on an equal call around a jitted function", inner, subject)
-    _other_numbers(bench)
 
 
 def _no_new_trace(bench: Bench, what: str, wrapped: Callable[..., Any], subject: Subject) -> None:
@@ -43,23 +44,17 @@ def _no_new_trace(bench: Bench, what: str, wrapped: Callable[..., Any], subject:
     _watched(what, [lambda a=a, k=k: wrapped(*a, **k) for a, k in inputs])
 
 
-def _other_numbers(bench: Bench) -> None:
-    wrapped = bench.wrap(jax.jit(lambda x, factor: x * factor))
-    x = jnp.ones(3)
-    wrapped(x, 2.0)
-    _watched("when a Python number has another value", [lambda: wrapped(x, 3.0)])
-
-
 def _watched(what: str, calls: list[Callable[[], Any]]) -> None:
     name = threading.current_thread().name
     with watch() as log:
         for call in calls:
             call()
     for event in log.events:
-        new = event.outcome in ("compiled", "trace-only") and event.via != "eager"
-        if new and event.thread == name:
+        new = event.outcome in ("compiled", "trace-only")
+        if new and event.thread == name and event.via not in ("eager", "shard_map"):
             why = "" if event.kind == "first" else f" ({event.kind})"
-            broken(f"{what} {event.function.name} was traced again{why}")
+            weak = event.outcome == "trace-only"
+            broken(f"{what} {event.function.name} was traced again{why}", weak=weak)
 
 
 def _pure(bench: Bench) -> None:
@@ -73,7 +68,7 @@ def _pure(bench: Bench) -> None:
 def _same_again(bench: Bench, subject: Subject) -> None:
     wrapped = bench.wrap(subject.fun)
     first = [bench.call(wrapped, subject, variant) for variant in (0, 1)]
-    alone = bench.call(bench.wrap(subject.fun), subject, 1)
+    alone = bench.call(bench.wrap(subject.around(subject.fun)), subject, 1)
     bench.same(first[1], alone, "a call after one with other arguments")
     for n in range(2, _CALLS):
         again = bench.call(wrapped, subject, n % 2)
@@ -101,7 +96,10 @@ def _after_a_trace(bench: Bench) -> None:
 
     x = jnp.asarray([1.0, 2.0, 3.0])
     want = bench.wrap(double)(x)
-    wrapped = bench.wrap(double)
+    wrapped = bench.wrap(lambda x: x * 2.0)
+    wrapped(jnp.ones((2, 5)))
+    bench.same(wrapped(x), want, "a call after one with another shape")
+    wrapped = bench.wrap(lambda x: x * 2.0)
     jax.make_jaxpr(wrapped)(x)
     try:
         got = wrapped(x)
@@ -128,9 +126,27 @@ def _fails_for_scalars(x: Any) -> Any:
 
 
 def _isolation(bench: Bench) -> None:
+    _no_chance(bench)
     _side_by_side(bench)
     if not bench.own_subjects:
         _functions_that_come_and_go(bench)
+
+
+def _no_chance(bench: Bench) -> None:
+    """With random numbers of the host's no two calls are alike, shared or not."""
+    make, run = _makers(bench)
+    kept = random.getstate(), np.random.get_state()
+    try:
+        outs = []
+        for seed in (1, 2, 1):
+            random.seed(seed)
+            np.random.seed(seed)
+            outs.append(run(bench.wrap(make(1.0))))
+    finally:
+        random.setstate(kept[0])
+        np.random.set_state(kept[1])
+    if difference(outs[0], outs[1]) is not None and difference(outs[0], outs[2]) is None:
+        raise NotCheckedError("the results depend on random numbers of the host, as pure says")
 
 
 def _makers(bench: Bench) -> tuple[Callable[[float], Any], Callable[[Any], Any]]:
@@ -214,6 +230,7 @@ def _functions_that_come_and_go(bench: Bench) -> None:
 def _once(bench: Bench) -> None:
     for subject in bench.subjects[: None if bench.thorough() else 1]:
         _counted(bench, subject)
+    _also_when_it_raises(bench)
 
 
 def _counted(bench: Bench, subject: Subject) -> None:
@@ -240,6 +257,21 @@ def _counted(bench: Bench, subject: Subject) -> None:
             broken(f"in one trace the function ran {_times_said(len(runs) - before)}")
 
 
+def _also_when_it_raises(bench: Bench) -> None:
+    runs: list[int] = []
+
+    def failing(*args: Any, **kwargs: Any) -> Any:
+        runs.append(1)
+        raise ZeroDivisionError
+
+    wrapped = bench.wrap(bench.subject.around(failing))
+    runs.clear()
+    with contextlib.suppress(Exception):
+        bench.call(wrapped, bench.subject)
+    if len(runs) > 1:
+        broken(f"a function that raises ran {_times_said(len(runs))}")
+
+
 def _times_said(count: int) -> str:
     return {0: "not at all", 2: "twice"}.get(count, f"{count} times")
 
@@ -255,6 +287,16 @@ def _lazy(bench: Bench) -> None:
     bench.wrap(fun)
     if runs:
         broken("the function ran while it was being wrapped")
+    if bench.own_subjects or bench.tags & {"of_gradients", "of_value_and_grad"}:
+        return
+
+    def constant() -> Any:
+        runs.append(1)
+        return jnp.float32(1.0)
+
+    bench.wrap(constant)
+    if runs:
+        broken("a function without arguments ran while it was being wrapped")
 
 
 _MEANS_STATE = frozenset({"keeps_state"})

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
+import sys
 import threading
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -34,6 +37,10 @@ def _here() -> dict[str, Any]:
     found["numpy.geterr()"] = np.geterr()
     found["numpy.get_printoptions()"] = np.get_printoptions()
     found["os.getcwd()"] = os.getcwd()
+    found["warnings.filters"] = list(warnings.filters)
+    found["sys.getrecursionlimit()"] = sys.getrecursionlimit()
+    for name in ("", "jax"):
+        found[f"logging.getLogger({name!r}).level"] = logging.getLogger(name).level
     return found
 
 
@@ -52,7 +59,24 @@ def _equal(a: Any, b: Any) -> bool:
         return False
 
 
+# What a user may have chosen, and a transform that puts back JAX's defaults takes away.
+_CHOSEN = {
+    "jax_default_matmul_precision": "float32",
+    "jax_numpy_rank_promotion": "warn",
+    "jax_enable_x64": True,
+    "jax_default_prng_impl": "rbg",
+}
+
+
 def _config(bench: Bench) -> None:
+    _around_calls(bench)
+    for name, value in _CHOSEN.items():
+        jax.config.update(name, value)
+    with _watched("a call, where the user had chosen otherwise than JAX's default,"):
+        bench.call(bench.wrap(bench.subject.fun), bench.subject)
+
+
+def _around_calls(bench: Bench) -> None:
     subject = bench.subject
     with _watched("wrapping a function"):
         wrapped = bench.wrap(subject.fun)
