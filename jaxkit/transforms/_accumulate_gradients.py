@@ -74,7 +74,7 @@ def accumulate_gradients(
         n: How many microbatches. It must divide the size of the batch.
         in_axes: The batch axis of each argument that has one, by name or position:
             `{"batch": 0}`, or a pytree prefix, `{"batch": {"x": 1, "y": 0}}`, with None for what
-            has none. By default axis 0 of all arguments but the first.
+            has none. By default axis 0 of every array that has one, in all arguments but the first.
         has_value: Whether `fun` returns (value, gradients).
         has_aux: Whether `fun` returns (gradients, aux), or ((value, aux), gradients).
         reduction: What the loss does with the examples of a batch, so that values and gradients are

@@ -19,6 +19,10 @@ __all__ = ["BatchAxes", "Leaf", "check_in_axes", "with_axes"]
 
 InAxes = Mapping[str | int, Any]
 
+# In place of an axis: 0, for arrays that have one. Numbers, single keys and strings are left alone.
+WHERE_THERE_IS_ONE = object()
+_PLACE = object()
+
 
 @dataclass(frozen=True)
 class Leaf:
@@ -70,7 +74,7 @@ class BatchAxes:
         fun: The function as the user calls it.
         in_axes: An axis, or a pytree prefix of axes, for each argument: by name, or by position.
             None in it leaves that part of the argument alone. In place of all this None: axis 0
-            of all arguments but the first.
+            of every array that has one, in all arguments but the first.
         signature: The function's, where it is another than `inspect.signature` tells.
 
     Raises:
@@ -146,8 +150,10 @@ class BatchAxes:
     def _places(self, args: list[Any], kwargs: dict[str, Any]) -> list[tuple[str, Any, int | str]]:
         """Label, axes and place of each argument that is named and was given."""
         if self._in_axes is None:
-            rest = [(self._label(i), 0, i) for i in range(1, len(args))]
-            return [*rest, *((name, 0, name) for name in kwargs)]
+            axis = WHERE_THERE_IS_ONE
+            rest = [(self._label(i), axis, i) for i in range(1, len(args))]
+            given = [(name, axis, name) for name in kwargs if name != self._label(0)]
+            return [*rest, *given]
         found: list[tuple[str, Any, int | str]] = []
         for given, spec in self._in_axes.items():
             place = given
@@ -185,22 +191,26 @@ def with_axes(
     Raises:
         ValueError: The axes do not fit the tree.
     """
-    broadcast: Any = jax.tree.broadcast
+    util: Any = cast(Any, jax.tree_util)
+    # None in the tree is a leaf for now, so that each leaf has its axis.
+    leaves, structure = util.tree_flatten_with_path(tree, is_leaf=_is_none)
     try:
-        axes = broadcast(axes, tree, is_leaf=_is_none)
+        spread: Any = jax.tree.broadcast(
+            axes, structure.unflatten([_PLACE] * len(leaves)), is_leaf=_is_none
+        )
     except ValueError as error:
         raise ValueError(
             f"{option} must be an axis or a tree of axes with the structure of {label}, "
             f"got {axes!r}: {error}"
         ) from error
-    leaves, structure = cast(Any, jax.tree_util).tree_flatten_with_path(tree)
-    flat = cast(Any, jax.tree_util).tree_leaves(axes, is_leaf=_is_none)
-    made = [
-        value
-        if axis is None
-        else make(name := label + keystr(path), value, _axis(name, value, axis, option))
-        for (path, value), axis in zip(leaves, flat, strict=True)
-    ]
+    flat = util.tree_leaves(spread, is_leaf=_is_none)
+    made: list[Any] = []
+    for (path, value), axis in zip(leaves, flat, strict=True):
+        if value is None or axis is None or (axis is WHERE_THERE_IS_ONE and not _has_rows(value)):
+            made.append(value)
+            continue
+        name = label + keystr(path)
+        made.append(make(name, value, _axis(name, value, axis, option)))
     return structure.unflatten(made)
 
 
@@ -210,6 +220,8 @@ def keystr(path: Any) -> str:
 
 
 def _axis(label: str, value: Any, axis: Any, option: str) -> int:
+    if axis is WHERE_THERE_IS_ONE:
+        return 0
     if isinstance(axis, bool) or not isinstance(axis, int):
         raise TypeError(f"{option} must hold axes, integers, got {axis!r} for {label}")
     shape: tuple[int, ...] = np.shape(value)
@@ -219,6 +231,10 @@ def _axis(label: str, value: Any, axis: Any, option: str) -> int:
             "give None to what has no batch axis"
         )
     return axis % len(shape)
+
+
+def _has_rows(value: Any) -> bool:
+    return hasattr(value, "dtype") and np.ndim(value) > 0
 
 
 def _is_none(value: Any) -> bool:

@@ -135,6 +135,18 @@ def test_what_is_not_split_is_left_alone() -> None:
     assert_close(found, jax.grad(loss)(*given))
 
 
+def test_by_default_what_has_no_axis_is_left_alone() -> None:
+    def grad(params: Any, batch: Any, step: Any, key: Any, word: str, nothing: Any) -> Any:
+        assert (word, nothing, jnp.shape(step)) == ("static", None, ())
+        return jax.grad(loss)(params, batch["all"]) | {"noise": jax.random.normal(key)}
+
+    params, batch = problem()
+    rest = {"word": "static", "nothing": None, "step": 3, "key": jax.random.key(0)}
+    found = accumulate_gradients(grad, n=2)(params, {"all": batch, "none": None}, **rest)
+    assert float(found.pop("noise")) == pytest.approx(float(jax.random.normal(rest["key"])))
+    assert_close(found, jax.grad(loss)(params, batch))
+
+
 def test_random_keys_are_split() -> None:
     def noise(w: Any, keys: Any) -> Any:
         return jnp.mean(w * jax.vmap(jax.random.normal)(keys))
@@ -342,7 +354,9 @@ def messages() -> list[tuple[Any, type[Exception], str]]:
             ),
         ),
         (
-            lambda: accumulate_gradients(grad, n=2)(params, {**batch, "t": 1.0}),
+            lambda: accumulate_gradients(grad, n=2, in_axes={"batch": 0})(
+                params, {**batch, "t": 1.0}
+            ),
             ValueError,
             (
                 "in_axes gives axis 0 to batch['t'], whose shape is (): "

@@ -70,11 +70,11 @@ def test_many_arguments_with_axes_of_their_own() -> None:
 
     g = bucket(
         f,
-        in_axes={"batch": {"x": 1, "n": 0, "name": None}, "other": 0},
+        in_axes={"batch": {"x": 1, "n": 0, "name": None, "none": 0}, "other": 0},
         sizes=[16, 8],
         out_axes={"rows": 0, "all": None, "mask": 0},
     )
-    batch = {"x": jnp.ones((2, 5)), "n": np.arange(5), "name": "train"}
+    batch = {"x": jnp.ones((2, 5)), "n": np.arange(5), "name": "train", "none": None}
     for call in (
         lambda: g(jnp.ones(3), batch, other=jnp.ones((5, 1))),
         lambda: g(params=jnp.ones(3), batch=batch, other=jnp.ones((5, 1))),
