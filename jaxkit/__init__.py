@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from jaxkit.errors import ReportPathError as ReportPathError
     from jaxkit.errors import UsageError as UsageError
     from jaxkit.numerics.check_finite import check_finite as check_finite
+    from jaxkit.numerics.x64 import x64 as x64
     from jaxkit.report import Finding as Finding
     from jaxkit.report import Report as Report
     from jaxkit.report import SourceLine as SourceLine
@@ -73,6 +74,7 @@ _WHERE = {
     "explain": "jaxkit.compiles.explain:explain",
     "transform": "jaxkit.transforms:transform",
     "watch": "jaxkit.compiles.watch:watch",
+    "x64": "jaxkit.numerics.x64:x64",
 }
 
 # Once more, for those who read without running.
@@ -104,6 +106,7 @@ __all__ = [
     "explain",
     "transform",
     "watch",
+    "x64",
 ]
 
 

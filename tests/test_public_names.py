@@ -41,6 +41,7 @@ PUBLIC = [
     "explain",
     "transform",
     "watch",
+    "x64",
 ]
 
 REPORT = [
