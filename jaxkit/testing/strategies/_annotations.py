@@ -7,6 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from jaxkit.testing.strategies._call import check_dims
 from jaxkit.testing.strategies._described import described
 from jaxkit.testing.strategies._limits import Limits
 from jaxkit.testing.strategies._reader import Reader, UnsupportedAnnotationError
@@ -77,6 +78,7 @@ def from_annotation(
         raise TypeError(
             f"annotation {text} cannot be drawn: {error}; use a strategy of your own"
         ) from error
+    check_dims(dims, [node], text)
 
     def outline(sketch: Sketch) -> Finish:
         sketch.label = text

@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from jaxkit.testing.strategies._call import Call
+from jaxkit.testing.strategies._call import Call, check_dims
 from jaxkit.testing.strategies._described import described
 from jaxkit.testing.strategies._limits import Limits
 from jaxkit.testing.strategies._settings import settings_of
@@ -86,6 +86,7 @@ def arguments_for(
     settings = settings_of(sizes, dims, max_shapes, dtypes, limits)
     given = dict(overrides or {})
     call = Call.of(fun, given)
+    check_dims(dims, call.nodes.values(), name_of(fun))
     name = f"arguments_for({name_of(fun)})"
 
     def drawn(draw: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:

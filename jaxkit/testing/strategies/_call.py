@@ -5,10 +5,11 @@ from __future__ import annotations
 import difflib
 import functools
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Unpack, get_origin
 
+from jaxkit.testing.strategies._axes import names_in
 from jaxkit.testing.strategies._braces import asked_for, variable_of
 from jaxkit.testing.strategies._node_array import ArrayNode
 from jaxkit.testing.strategies._node_plain import IntNode
@@ -16,7 +17,7 @@ from jaxkit.testing.strategies._reader import Reader, UnsupportedAnnotationError
 from jaxkit.testing.strategies._signature import MISSING, Parameter, name_of, parameters_of, shown
 from jaxkit.testing.strategies._sketch import Filling, Finish, Node, Sketch
 
-__all__ = ["Call"]
+__all__ = ["Call", "check_dims"]
 
 _STARS = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
 # How many more arguments `*args` and `**kwargs` may take, and what the latter are called.
@@ -234,6 +235,26 @@ def _asked(nodes: Mapping[str, Node]) -> tuple[str, ...]:
         for name in asked_for(part.axes)
     }
     return tuple(name for name in nodes if name in asked and isinstance(nodes[name], IntNode))
+
+
+def check_dims(dims: Mapping[str, Any] | None, nodes: Iterable[Node], where: str) -> None:
+    """Sizes for a dimension that nothing has are a mistake.
+
+    Raises:
+        ValueError: There are some.
+    """
+    axes = {axis for node in nodes for part in walk(node) for axis in getattr(part, "axes", ())}
+    names = {axis.text for axis in axes if axis.kind == "named" and axis.text}
+    names |= {name for axis in axes if axis.kind == "symbolic" for name in names_in(axis.text)}
+    names |= {
+        f"*{axis.text}" for axis in axes if axis.kind == "variadic" and axis.text.isidentifier()
+    }
+    for name in dims or ():
+        if name not in names:
+            raise ValueError(
+                f"dims has {name!r}, which is no dimension of {where}: "
+                f"{', '.join(sorted(names)) or 'there are none'}"
+            )
 
 
 def _bound(fun: Any) -> dict[str, Any]:

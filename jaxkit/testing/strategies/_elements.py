@@ -2,14 +2,18 @@
 
 An element is two bytes, which choose from a table of the type's numbers, the simplest first: so
 an array costs one choice, not one an element, and Hypothesis, which shrinks bytes towards zero,
-shrinks elements towards 0, 1, -1, ... A quarter of the codes choose among the simple numbers and
-the edges alone, and a part of the first element's codes makes an array of equal elements.
+shrinks elements towards 0, 1, -1, 2, -2 ... A quarter of the codes choose among the simple numbers
+and the edges alone, and a part of the first element's codes makes an array of equal elements.
+
+Hypothesis changes a byte at a time. The second is the place among the simple numbers, and positive
+numbers stand at odd places: setting the first to 0 makes a number simple and keeps its sign.
 """
 
 from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +34,28 @@ _FEW = 8
 # Codes from here on choose among the simple numbers; then among the simplest; as the first
 # element's code from the last on, every element is that one.
 _SIMPLE, _SIMPLEST, _CONSTANT = 0xC000, 0xE000, 0xF000
-_PLAIN = (0, 1, -1, 2, -2, 3, -3, 0.5, -0.5, 1.5, 4, -4, 5, 7, 8, 10, -10, 100, -100, 0.25, 0.1)
+_PLAIN = (
+    1,
+    2,
+    3,
+    0.5,
+    1.5,
+    4,
+    5,
+    6,
+    7,
+    8,
+    9,
+    10,
+    0.25,
+    0.1,
+    100,
+    1000,
+    *range(11, 65),
+    128,
+    256,
+    512,
+)
 
 
 @dataclass(frozen=True)
@@ -62,23 +87,22 @@ def draw_elements(
         return parts.view(dtype).reshape(shape)
     if size == 0:
         return np.zeros(shape, dtype)
-    codes = np.frombuffer(draw(_bytes(min(size, DISTINCT))), ">u2")
+    codes = np.frombuffer(draw(_bytes(min(size, DISTINCT))), ">u2").astype(np.int32)
     values = _choose(table_of(dtype, limits), codes)
     return (np.resize(values, size) if size > DISTINCT else values).reshape(shape)
 
 
 def _choose(table: Table, codes: np.ndarray) -> np.ndarray:
     """An element for each code."""
-    first = int(codes[0])
-    if first >= _CONSTANT:
-        index = first % min(_FEW, table.simple)
-        return np.full(len(codes), table.values[index])
-    among = np.where(
-        codes < _SIMPLE,
-        len(table.values),
-        np.where(codes < _SIMPLEST, table.simple, min(_FEW, table.simple)),
-    )
-    return table.values[codes % among]
+    few, simple = min(_FEW, table.simple), table.simple
+    rest = (len(table.values) - simple) // 2 * 2
+    if codes[0] >= _CONSTANT:
+        return np.full(len(codes), table.values[codes[0] % few])
+    index = codes % 256 % simple
+    if rest:
+        far = (codes >= 256) & (codes < _SIMPLE)
+        index = np.where(far, simple + (codes - 256) % rest, index)
+    return table.values[np.where(codes >= _SIMPLEST, codes % few, index)]
 
 
 @functools.cache
@@ -105,18 +129,19 @@ def table_of(dtype: np.dtype, limits: Limits) -> Table:
 
 
 def _integers(dtype: np.dtype, low: int, high: int) -> Table:
-    if high - low < _TABLE:
-        values = sorted(range(low, high + 1), key=lambda n: (abs(n), n < 0))
-        return Table(np.array(values, dtype), len(values))
-    simple = [n for n in _PLAIN if n == int(n) and low <= n <= high]
+    whole = [n for n in _PLAIN if n == int(n)]
+    simple = [n for n in _paired(whole) if low <= n <= high]
     simple = list(dict.fromkeys([*map(int, simple), low, high, low + 1, high - 1]))
-    rng = np.random.default_rng(0)
-    width = np.exp2(rng.uniform(0, math.log2(high - low), _TABLE))
-    start = min(max(low, 0), high)
-    spread = [start + int(w) * (-1) ** i for i, w in enumerate(width)]
-    inside = {n for n in spread if low <= n <= high} - set(simple)
-    rest = sorted(inside, key=lambda n: (abs(n), n < 0))
-    return Table(np.array([*simple, *rest], dtype), len(simple))
+    simple = [n for n in simple if low <= n <= high]
+    if high - low < _TABLE:
+        others = {*range(low, high + 1)} - {*simple}
+    else:
+        width = np.exp2(np.random.default_rng(0).uniform(0, math.log2(high - low), _TABLE))
+        start = min(max(low, 0), high)
+        spread = [start + int(w) * (-1) ** i for i, w in enumerate(width)]
+        others = {n for n in spread if low <= n <= high} - {*simple}
+    rest = _alternating(np.array(sorted(others, key=abs), dtype))
+    return _table(np.array(simple, dtype), rest)
 
 
 def _floats(dtype: np.dtype, limits: Limits) -> Table:
@@ -126,22 +151,44 @@ def _floats(dtype: np.dtype, limits: Limits) -> Table:
     edges = [low, high, *_next_inside(dtype, low, high)]
     if limits.min_value is None or limits.min_value < 0:
         edges.append(-0.0)
-    if limits.allow_subnormal:
-        least = float(info.smallest_subnormal)
-        edges += [least, -least, float(info.smallest_normal) - least]
-    simple = _admitted(dtype, [*_PLAIN, *edges], low, high, normal)
+    simple = _admitted(dtype, [*_paired(_PLAIN), *edges], low, high, normal)
     rest = _admitted(dtype, _spread(low, high, float(info.smallest_normal)), low, high, normal)
     rest = rest[~np.isin(_bits(rest), _bits(simple))]
-    wide = rest.astype(np.float64)
-    rest = rest[np.lexsort((wide < 0, np.abs(wide), wide != np.round(wide)))]
+    rest = rest[np.argsort(np.abs(rest.astype(np.float64)), kind="stable")]
     if len(simple) + len(rest) == 0:
-        raise limits._nothing_between(dtype)
+        raise limits.nothing_between(dtype)
     beyond = _beyond(dtype, limits)
+    if limits.allow_subnormal:
+        least = float(info.smallest_subnormal)
+        tiny = [least, -least, float(info.smallest_normal) - least]
+        beyond = np.concatenate([_admitted(dtype, tiny, low, high, normal), beyond])
+        simple = simple[~np.isin(_bits(simple), _bits(beyond))]
+    few = max(0, min(len(simple), _FEW - len(beyond)))
+    simple = np.concatenate([simple[:few], beyond, simple[few:]])
+    return _table(simple, _alternating(rest))
+
+
+def _paired(numbers: Iterable[Any]) -> list[Any]:
+    """0, and each number followed by its negative: positive ones at odd places."""
+    return [0, *(sign for number in numbers for sign in (number, -number))]
+
+
+def _alternating(ascending: np.ndarray) -> np.ndarray:
+    """Negative numbers at even places and others at odd ones, as far as there are both."""
+    negative = ascending.astype(np.float64) < 0
+    below, above = ascending[negative], ascending[~negative]
+    both = min(len(below), len(above))
+    pairs = np.stack([below[:both], above[:both]], axis=1).reshape(-1)
+    return np.concatenate([pairs, below[both:], above[both:]])
+
+
+def _table(simple: np.ndarray, rest: np.ndarray) -> Table:
+    """At most 256 simple numbers, an even number of them, so that places keep their parity."""
     if len(simple) == 0:
-        simple, rest = rest[:_FEW], rest[_FEW:]
-    few = max(1, min(len(simple), _FEW - len(beyond)))
-    values = np.concatenate([simple[:few], beyond, simple[few:], rest])
-    return Table(values, len(simple) + len(beyond))
+        simple, rest = rest[:256], rest[256:]
+    count = min(256, len(simple))
+    count -= count % 2 if len(simple) > 2 and len(rest) else 0
+    return Table(np.concatenate([simple, rest]), count)
 
 
 def _next_inside(dtype: np.dtype, low: float, high: float) -> list[float]:

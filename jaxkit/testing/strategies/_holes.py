@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from jaxkit.testing.strategies._axes import Axis, evaluate, names_in
 
-__all__ = ["Hole", "Sizes", "Variadics", "bind", "in_order", "unmistakable"]
+__all__ = ["Hole", "Sizes", "Variadics", "bind", "can_be_in_order", "in_order", "unmistakable"]
 
 Sizes = Mapping[str, int]
 Variadics = Mapping[str, tuple[int, ...]]
@@ -91,6 +91,21 @@ def in_order(holes: Sequence[Hole], shapes: Sequence[tuple[int, ...]]) -> bool:
             if axis.kind == "named":
                 names.add(axis.text)
             elif axis.kind == "symbolic" and not names.issuperset(names_in(axis.text)):
+                return False
+    return True
+
+
+def can_be_in_order(holes: Sequence[Hole]) -> bool:
+    """Whether `in_order` holds for some shapes: a name that nothing binds needs no search."""
+    bound: dict[int, set[str]] = {}
+    for hole in sorted((hole for hole in holes if hole.seen), key=lambda hole: hole.place):
+        names = bound.setdefault(hole.scope, set())
+        for axis in hole.axes:
+            if axis.kind == "named":
+                names.add(axis.text)
+            elif axis.broadcastable or axis.kind != "symbolic":
+                continue
+            elif not names.issuperset(names_in(axis.text)):
                 return False
     return True
 

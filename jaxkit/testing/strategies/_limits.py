@@ -67,7 +67,7 @@ class Limits:
         info = jnp.iinfo(dtype)
         low, high = self._bounds(int(_MODERATE), int(info.min), int(info.max), dtype)
         if math.ceil(low) > math.floor(high):
-            raise self._nothing_between(dtype)
+            raise self.nothing_between(dtype)
         return math.ceil(low), math.floor(high)
 
     def _bounds(self, usual: float, least: float, most: float, dtype: np.dtype) -> tuple:
@@ -78,10 +78,11 @@ class Limits:
         if high is None:
             high = usual if low < usual else 2 * low
         if low > most or high < least:
-            raise self._nothing_between(dtype)
+            raise self.nothing_between(dtype)
         return max(low, least), min(high, most)
 
-    def _nothing_between(self, dtype: np.dtype) -> ValueError:
+    def nothing_between(self, dtype: np.dtype) -> ValueError:
+        """What to raise where no number of a type is within the limits."""
         return ValueError(
             f"{dtype} has no number that min_value={self.min_value}, max_value={self.max_value} "
             "and allow_subnormal admit: widen the bounds or draw another dtype"

@@ -33,9 +33,9 @@ def modules(factory: Callable[..., T], /, **fields: Any) -> st.SearchStrategy[T]
         ...     bias: Float[Array, "out"]
         >>> find(modules(Affine), lambda affine: affine.bias.shape == (3,)).weight.shape[0]
         3
-        >>> mlps = modules(eqx.nn.MLP, in_size=2, out_size=3, width_size=4, depth=1)
-        >>> find(mlps, lambda mlp: True).layers[0].weight.shape
-        (4, 2)
+        >>> norms = modules(eqx.nn.LayerNorm, shape=4)
+        >>> find(norms, lambda norm: True).weight.shape
+        (4,)
 
     Args:
         factory: A class, or a function such as `lambda key: eqx.nn.MLP(2, 3, 4, 1, key=key)`.

@@ -50,7 +50,7 @@ class UnionNode:
 
     def _available(self, sketch: Sketch) -> list[Node]:
         if sketch.depth >= _DEEP:
-            ends = [m for m in self.members if isinstance(m, PlainNode)]
+            ends: list[Node] = [m for m in self.members if isinstance(m, PlainNode)]
             if ends:
                 return ends
         found = [m for m in self.members if not isinstance(m, ArrayNode) or m.available]

@@ -102,6 +102,7 @@ class Reader:
             return PlainNode(given[-1]) if given else self.read(args[0], variables)
         if origin in _WRAPPERS:
             return self.read(args[0], variables)
+        alias: Any
         for alias in (annotation, origin):
             if type(alias).__name__ == "TypeAliasType":
                 inner = dict(zip(alias.__type_params__, args, strict=False))

@@ -7,6 +7,7 @@ dear: `jit` compiled 42 times in 100 examples of free shapes, 3 times in 100 of 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 __all__ = ["MAX_SHAPES", "SHAPES", "SIZES", "as_shape", "as_sizes"]
 
@@ -28,12 +29,11 @@ def as_shape(value: object, *, name: str = "shape") -> tuple[int, ...]:
         TypeError: It is neither.
         ValueError: A size is negative.
     """
-    sizes = (value,) if isinstance(value, int) else value
+    sizes: Any = (value,) if isinstance(value, int) else value
     whole = isinstance(sizes, Sequence) and not isinstance(sizes, str)
     if not whole or not all(isinstance(n, int) and not isinstance(n, bool) for n in sizes):
         raise TypeError(
-            f"{name} must be a tuple of sizes such as (2, 3), dimensions such as 'batch 3', "
-            f"or a strategy, got {name}={value!r}"
+            f"{name} must be a tuple of sizes such as (2, 3), or a strategy, got {name}={value!r}"
         )
     if any(n < 0 for n in sizes):
         raise ValueError(f"{name} must not have negative sizes, got {name}={value!r}")

@@ -143,7 +143,7 @@ def complete(
     """
     sketch = Sketch(draw, settings)
     finish = outline(sketch)
-    found = _solved(sketch, strict=True)
+    found: Any = _solved(sketch, strict=True)
     if isinstance(found, str):
         sketch, finish, found = _another(draw, settings, outline, sketch, finish)
     if isinstance(found, str):

@@ -16,13 +16,23 @@ from dataclasses import dataclass
 import numpy as np
 
 from jaxkit.testing.strategies._axes import Axis, evaluate, names_in
-from jaxkit.testing.strategies._holes import Hole, Sizes, Variadics, in_order, split, unmistakable
+from jaxkit.testing.strategies._holes import (
+    Hole,
+    Sizes,
+    Variadics,
+    can_be_in_order,
+    in_order,
+    split,
+    unmistakable,
+)
 from jaxkit.testing.strategies._shapes import MAX_SHAPES, SIZES
 
 __all__ = ["Pool", "Solution", "solve"]
 
 # How many partial assignments a search looks at before it gives up.
 _BUDGET = 20_000
+# How many whole assignments are tried where alternatives leave few that will do.
+_PATIENCE = 1_000
 # Sizes that a name in an expression may have where the usual ones do not do.
 _FURTHER = range(65)
 # Expressions stay below this at first, and then below that.
@@ -67,6 +77,8 @@ def solve(
     facts = _known_facts(holes)
     if isinstance(facts, str):
         return facts
+    if strict and not can_be_in_order(holes):
+        return "an expression uses a name that nothing before it binds"
     search = _Search(holes, pool, *facts, extra, strict)
     for level in range(3):
         found = search.run(level)
@@ -149,7 +161,7 @@ class _Search:
 
     def _try_all(self, found: dict[tuple, Solution], level: int) -> None:
         """For what few sizes satisfy: all assignments, until one will do."""
-        for sizes in self._assignments(level, 0):
+        for sizes in itertools.islice(self._assignments(level, 0), _PATIENCE):
             for turn in range(4):
                 self._keep(found, sizes, turn, random.Random(turn))
             if found:

@@ -1,3 +1,4 @@
+# ruff: noqa: F722, F821, B008  (dimensions are no names)
 """Annotated functions, one for each thing that an annotation can say. They do nothing.
 
 What they are drawn for is checked by jaxtyping and beartype, not by what they do.
@@ -5,6 +6,8 @@ What they are drawn for is checked by jaxtyping and beartype, not by what they d
 
 import dataclasses
 import enum
+import inspect
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import (
     Annotated,
@@ -14,10 +17,9 @@ from typing import (
     NamedTuple,
     NewType,
     NotRequired,
-    Optional,
     TypedDict,
     TypeVar,
-    Union,
+    Unpack,
 )
 
 import equinox as eqx
@@ -53,6 +55,7 @@ from jaxtyping import (
     Shaped,
     UInt,
     UInt8,
+    make_numpy_struct_dtype,
 )
 
 T = TypeVar("T")
@@ -63,7 +66,11 @@ Image = Float[Array, "h w c=3"]
 
 
 class Small(AbstractDtype):
-    dtypes = ["int8", "uint8"]
+    dtypes = ("int8", re.compile("^uint(8|16)$"))
+
+
+RECORD = np.dtype([("id", np.uint8), ("at", np.float32, (2,))])
+Record = make_numpy_struct_dtype(RECORD, "Record")
 
 
 class Mode(enum.Enum):
@@ -98,7 +105,7 @@ class Linear(eqx.Module):
 
 class Stack(eqx.Module):
     first: Linear
-    rest: "Optional[Stack]" = None
+    rest: "Stack | None" = None
 
 
 @dataclasses.dataclass
@@ -148,14 +155,14 @@ def exact_dtypes(
     j: Float64[np.ndarray, "n"],
     k: Float32[Array, "n"] | Float64[Array, "n"],
 ): ...
-def keys(a: PRNGKeyArray, b: Key[Array, ""], c: Key[Array, "n"], d: Optional[PRNGKeyArray]): ...
+def keys(a: PRNGKeyArray, b: Key[Array, ""], c: Key[Array, "n"], d: PRNGKeyArray | None): ...
 def key_arrays(x: Shaped[PRNGKeyArray, "n"], y: Float[Array, "n"]): ...
 def nested(x: Float[Float[Array, "a"], "b"], y: Shaped[Image, "b"], z: Float32[Image, "*n"]): ...
-def optional(x: Float[Array, "n"] | None, y: Optional[Int[Array, "n m"]], z: Float[Array, "m"]): ...
+def optional(x: Float[Array, "n"] | None, y: Int[Array, "n m"] | None, z: Float[Array, "m"]): ...
 def alternatives(
     x: Float[Array, "n"] | Float[Array, "m"], y: Float[Array, "n"], z: Float[Array, "m"]
 ): ...
-def ranks(x: Union[Float[Array, "n"], Float[Array, "m n"]], y: Float[Array, "n m"]): ...
+def ranks(x: Float[Array, "n"] | Float[Array, "m n"], y: Float[Array, "n m"]): ...
 def hidden(x: Float[Array, "n 3"] | Float[Array, "m k"], y: Float[Array, "n m k"]): ...
 def binding(x: Float[Array, "n"] | None, y: Float[Array, "m"], z: Float[Array, "n+m"]): ...
 def tuples(
@@ -166,7 +173,9 @@ def more(x: Iterable[Float[Array, "n"]], y: set[int], z: frozenset[str], w: tupl
 def dicts(
     x: dict[str, Float[Array, "n"]], y: Mapping[str, Int[Array, "n"]], z: dict[int, bool]
 ): ...
-def trees(x: PyTree[Float[Array, "n"]], y: PyTree[Float[Array, "..."]], z: PyTree, w: PyTree[int]): ...
+def trees(
+    x: PyTree[Float[Array, "n"]], y: PyTree[Float[Array, "..."]], z: PyTree, w: PyTree[int]
+): ...
 def structures(x: PyTree[Float[Array, "n"], "T"], y: PyTree[Int[Array, "n"], "T"]): ...
 def composed(
     x: PyTree[Float[Array, ""], "S"],
@@ -206,12 +215,13 @@ def kinds(
 def asked(size: int, x: Float[Array, "{size}"], y: Float[Array, "n {size}+1"]): ...
 def asked_later(x: Float[Array, "{width}*2"], *, width: int): ...
 def structs(x: Float[jax.ShapeDtypeStruct, "n"], y: Float[Array, "n"]): ...
+def records(x: Record[np.ndarray, "n"], y: Float[Array, "n"]): ...
+def unpacked(*args: Float[Array, "n"], **kwargs: Unpack[Options]): ...
 def anything(x: Any, y: object): ...
 
 
 FUNCTIONS = [
     value
     for value in list(globals().values())
-    if callable(value) and getattr(value, "__module__", "") == __name__ and not isinstance(value, type)
-    and hasattr(value, "__code__")
+    if inspect.isfunction(value) and value.__module__ == __name__
 ]
