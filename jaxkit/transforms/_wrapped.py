@@ -45,7 +45,7 @@ def wrap(transform: Transform, fun: Any) -> Any:
     if made is fun:
         return fun
     if is_pytree(fun):
-        return WrappedModule.around(fun, transform, _described(fun))
+        return WrappedModule(fun, transform, _described(fun))
     return _dress(made, fun)
 
 

@@ -23,6 +23,10 @@ def is_pytree(fun: Any) -> bool:
     return tree.tree_structure(fun, is_leaf=is_child) != tree.tree_structure(0)
 
 
+# Equinox keeps these, and no others, besides a module's fields.
+_DESCRIPTION = ("__module__", "__name__", "__qualname__", "__doc__", "__annotations__")
+
+
 class WrappedModule(eqx.Module):
     """A callable pytree seen through a transform.
 
@@ -33,15 +37,20 @@ class WrappedModule(eqx.Module):
     Args:
         fun: What is wrapped.
         transform: The transform, with its options.
+        described: What has the name and the docstring.
     """
 
     fun: Any
     transform: Transform = eqx.field(static=True)
 
-    @classmethod
-    def around(cls, fun: Any, transform: Transform, described: Any) -> WrappedModule:
-        """Wraps a pytree, and takes over the name and docstring of `described`."""
-        return cast(Any, eqx.module_update_wrapper(cls(fun, transform), described))
+    def __init__(self, fun: Any, transform: Transform, described: Any) -> None:
+        self.fun = fun
+        self.transform = transform
+        # As eqx.module_update_wrapper, which however copies all that is wrapped: a pytree that
+        # changes its own state, as those of NNX, would go on in two.
+        for name in _DESCRIPTION:
+            if hasattr(described, name):
+                setattr(self, name, getattr(described, name))
 
     @property
     def __wrapped__(self) -> Any:

@@ -651,6 +651,23 @@ def test_a_module_stays_a_pytree(model: Model) -> None:
     assert pickle.loads(pickle.dumps(g)).transform == g.transform
 
 
+def test_what_is_wrapped_is_not_copied(model: Model) -> None:
+    assert scale_output(model).__wrapped__ is model
+    nnx = pytest.importorskip("flax.nnx")
+
+    class Counter(nnx.Module):  # type: ignore[misc, name-defined]
+        def __init__(self) -> None:
+            self.count = nnx.Variable(jnp.array(0))
+
+        def __call__(self, x: Any) -> Any:
+            self.count[...] += 1
+            return x
+
+    counter = Counter()
+    g = scale_output(counter, factor=2.0)
+    assert (float(g(1.0)), float(g(1.0)), int(counter.count[...])) == (2.0, 2.0, 2)
+
+
 def test_wrapping_again_hits_the_cache(model: Model) -> None:
     traced: list[None] = []
 
