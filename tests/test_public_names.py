@@ -12,6 +12,7 @@ import pytest
 import jaxkit
 import jaxkit.errors
 import jaxkit.report
+import jaxkit.transforms
 
 PUBLIC = [
     "Finding",
@@ -39,6 +40,7 @@ PUBLIC = [
     "clip_gradients",
     "clip_per_example",
     "explain",
+    "max_compiles",
     "transform",
     "watch",
     "x64",
@@ -49,8 +51,12 @@ REPORT = [
     "Block",
     "Finding",
     "FrozenMapping",
+    "Graph",
+    "HeatLine",
+    "Node",
     "Report",
     "Severity",
+    "SourceHeat",
     "SourceLine",
     "Style",
     "Table",
@@ -65,10 +71,33 @@ REPORT = [
     "write_atomically",
 ]
 
+TRANSFORMS = [
+    "Chain",
+    "Entry",
+    "TAGS",
+    "Transform",
+    "accumulate_gradients",
+    "adaptive_clip",
+    "as_optax",
+    "available",
+    "bucket",
+    "chain",
+    "clip_by_global_norm",
+    "clip_by_leaf_norm",
+    "clip_by_value",
+    "clip_gradients",
+    "clip_per_example",
+    "get",
+    "powers_of_two",
+    "transform",
+]
+
 
 def test_the_names_are_these() -> None:
     assert sorted(jaxkit.__all__) == PUBLIC == sorted(["__version__", *jaxkit._WHERE])
     assert sorted(jaxkit.report.__all__) == REPORT
+    assert sorted(jaxkit.transforms.__all__) == TRANSFORMS == sorted(jaxkit.transforms._WHERE)
+    assert all(getattr(jaxkit.transforms, name).__doc__ for name in TRANSFORMS)
     assert set(PUBLIC) <= set(dir(jaxkit))
 
 
