@@ -36,7 +36,8 @@ BREAKS: dict[str, tuple[str, ...]] = {
     "narrow_doubles": ("dtype",),
     "gather_for_logging": ("sharding",),
     "through_host": ("sharding", "dtype"),
-    "replicate_outputs": ("sharding",),
+    # All devices are more than the mesh of a shard_map may have.
+    "replicate_outputs": ("sharding", "shard_map"),
     "reuse_buffers": ("mutation",),
     "convert_in_place": ("mutation",),
     "freeze_inputs": ("mutation",),

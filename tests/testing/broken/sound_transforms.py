@@ -62,16 +62,24 @@ def clip_backward(fun):
     return of_output(lambda x: _clip_backward(x) if is_float(x) else x)(fun)
 
 
+def _jit(fun):
+    """`eqx.filter_jit`, which asks for a signature that not every builtin has."""
+    try:
+        return eqx.filter_jit(fun)
+    except ValueError:
+        return eqx.filter_jit(lambda *args, **kwargs: fun(*args, **kwargs))
+
+
 @jaxkit.transform
 def compiled(fun):
     """A jit inside, built once when wrapping; strings, flags and None stay static."""
-    return eqx.filter_jit(fun)
+    return _jit(fun)
 
 
 @jaxkit.transform
 def rematerialised(fun):
     """`jax.checkpoint` around the arrays; the jit makes arrays of constant outputs again."""
-    return eqx.filter_jit(eqx.filter_checkpoint(fun))
+    return _jit(eqx.filter_checkpoint(fun))
 
 
 @jaxkit.transform
@@ -295,7 +303,7 @@ def compiled_by_identity(fun):
         reference = weakref.ref(fun)
         jitted = _LOWERED.setdefault(fun, eqx.filter_jit(own))
     except TypeError:  # neither weakly referenced nor hashed
-        return eqx.filter_jit(fun)
+        return _jit(fun)
 
     def called(*args, **kwargs):
         return jitted(*args, **kwargs)
@@ -362,8 +370,6 @@ def plain_wraps(fun):
 
     return called
 
-
-plain_jit = eqx.filter_jit
 
 SOUND: dict[str, Callable[..., Any]] = {
     "scale_output": scale_output,
