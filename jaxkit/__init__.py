@@ -16,6 +16,7 @@ TYPE_CHECKING = False  # as typing's, whose import costs more than all of this p
 if TYPE_CHECKING:
     from typing import Any
 
+    from jaxkit.compiles.budget import max_compiles as max_compiles
     from jaxkit.compiles.explain import explain as explain
     from jaxkit.compiles.watch import watch as watch
     from jaxkit.errors import FindingsError as FindingsError
@@ -72,6 +73,7 @@ _WHERE = {
     "clip_gradients": "jaxkit.transforms._clip_gradients:clip_gradients",
     "clip_per_example": "jaxkit.transforms._clip_per_example:clip_per_example",
     "explain": "jaxkit.compiles.explain:explain",
+    "max_compiles": "jaxkit.compiles.budget:max_compiles",
     "transform": "jaxkit.transforms:transform",
     "watch": "jaxkit.compiles.watch:watch",
     "x64": "jaxkit.numerics.x64:x64",
@@ -104,6 +106,7 @@ __all__ = [
     "clip_gradients",
     "clip_per_example",
     "explain",
+    "max_compiles",
     "transform",
     "watch",
     "x64",

@@ -6,6 +6,7 @@ JAX 0.12 has `jax.enable_x64`, 0.10 the same as `jax.experimental.enable_x64`, w
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from importlib import import_module
 from typing import Any
 
 import jax
@@ -15,5 +16,5 @@ def with_x64() -> AbstractContextManager[Any]:
     """A context in which 64-bit types are on, whatever they were."""
     enable: Any = getattr(jax, "enable_x64", None)
     if enable is None:
-        from jax.experimental import enable_x64 as enable
+        enable = import_module("jax.experimental").enable_x64
     return enable(True)
