@@ -32,7 +32,7 @@ def as_optax(
         >>> optimizer = optax.chain(jaxkit.as_optax(max_norm=1.0), optax.sgd(0.1))
         >>> params = jnp.zeros(2)
         >>> updates, _ = optimizer.update(jnp.array([3e20, 4e20]), optimizer.init(params), params)
-        >>> print(updates)
+        >>> print(updates.round(3))
         [-0.06 -0.08]
 
     Args:

@@ -61,7 +61,8 @@ def _clip_leaf(x: jax.Array, limit: Any) -> jax.Array:
     if jnp.iscomplexobj(x):
         each_entry = Group(axes=((),), keepdims=False, dtype=wide_dtype([x]))
         return scale_down(x, scale_to(measure([[x]], [each_entry])[0], limit))
-    limit = typed_like(jnp.maximum(lax.convert_element_type(limit, x.dtype), 0), x)
+    limit = lax.convert_element_type(jnp.asarray(limit), x.dtype)
+    limit = typed_like(jnp.maximum(limit, 0), x)
     # A select, which keeps bits: min and max would flush subnormal entries to zero.
     clipped = jnp.where(jnp.abs(x) > limit, jnp.copysign(limit, x), x)
     return jnp.where(jnp.isnan(limit), limit, clipped)

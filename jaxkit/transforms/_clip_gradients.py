@@ -121,19 +121,15 @@ def _take_apart(
     """What stands before the gradients, the gradients, and what stands behind them."""
     if not has_value and not has_aux:
         return (), result, ()
-    wanted, option = (
-        ("(value, gradients)", "has_value")
-        if has_value
-        else (
-            "(gradients, aux)",
-            "has_aux",
-        )
-    )
     if not isinstance(result, tuple) or len(result) != 2:
+        option, wanted, way_out = (
+            ("has_value", "(value, gradients)", "wrap jax.value_and_grad")
+            if has_value
+            else ("has_aux", "(gradients, aux)", "give has_aux=True to jax.grad as well")
+        )
         raise TypeError(
             f"with {option}=True the function must return {wanted}, "
-            f"got {type(result).__name__}: leave {option} out, or "
-            f"give {option}=True to {'jax.grad' if not has_value else 'jax.value_and_grad'} as well"
+            f"got {type(result).__name__}: {way_out}, or leave {option} out"
         )
     first, second = result
     return ((first,), second, ()) if has_value else ((), first, (second,))

@@ -42,7 +42,8 @@ def raise_if_not_finite(grads: Any) -> None:
     if not finite.all():
         bad = [i for i, good in enumerate(finite) if not good]
         findings = [_describe(leaves.paths[i], leaves.arrays[i]) for i in bad]
-        more = f" (and {len(bad) - 1} more leaves)" if len(bad) > 1 else ""
+        others = len(bad) - 1
+        more = f" (and {others} more {'leaves' if others > 1 else 'leaf'})" if others else ""
         report = Report("clip_gradients", findings)
         raise NonFiniteError(report, findings[0].message + more)
 
@@ -58,11 +59,12 @@ def _describe(path: str, array: Any) -> Finding:
     counts = [f"{count} {what}" for count, what in ((nan, "NaN"), (infinite, "infinite")) if count]
     first = int(jnp.argmax(~jnp.isfinite(array)))
     index = [int(i) for i in np.unravel_index(first, array.shape)]
+    entries = "1 entry" if array.size == 1 else f"{array.size} entries"
     where = f", the first at {index}" if array.ndim else ""
     return Finding(
         "non-finite-gradient",
         "error",
-        f"{path} is not finite: {' and '.join(counts)} of {array.size} entries{where}",
+        f"{path} is not finite: {' and '.join(counts)} of {entries}{where}",
         fix="jaxkit.nan_origin finds the operation that made it",
         data={"path": path, "nan": nan, "infinite": infinite, "size": array.size, "first": index},
     )

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -36,6 +37,7 @@ class Leaves:
 
     def __init__(self, tree: Any, name: str) -> None:
         with_paths, self._structure = jax.tree_util.tree_flatten_with_path(tree)
+        self._tree = tree
         self._all: list[Any] = [leaf for _, leaf in with_paths]
         for path, leaf in with_paths:
             _check(leaf, path, name)
@@ -54,14 +56,36 @@ class Leaves:
         leaves = list(self._all)
         for place, array in zip(self.places, arrays, strict=True):
             leaves[place] = array
-        return jax.tree.unflatten(self._structure, leaves)
+        return self._unflatten(leaves)
 
     def values(self, values: Sequence[Any]) -> Any:
         """A tree with a value for each leaf that is clipped, and None for the others."""
         leaves: list[Any] = [None] * len(self._all)
         for place, value in zip(self.places, values, strict=True):
             leaves[place] = value
-        return jax.tree.unflatten(self._structure, leaves)
+        return self._unflatten(leaves)
+
+    def _unflatten(self, leaves: list[Any]) -> Any:
+        return _ordered_as(self._tree, jax.tree.unflatten(self._structure, leaves))
+
+
+def _ordered_as(tree: Any, other: Any) -> Any:
+    """The other tree, of one structure with the first, with the keys of dicts in its order.
+
+    JAX sorts them. Looks into dicts, lists and tuples.
+    """
+    if isinstance(tree, dict):
+        inside: Any = {key: _ordered_as(value, other[key]) for key, value in tree.items()}
+        if type(other) is dict:
+            return inside
+        new = copy.copy(other)
+        new.clear()
+        new.update(inside)
+        return new
+    if isinstance(tree, (list, tuple)):
+        inside = [_ordered_as(*pair) for pair in zip(tree, other, strict=True)]
+        return other._make(inside) if hasattr(other, "_make") else type(other)(inside)
+    return other
 
 
 def real_dtype(leaf: Any) -> np.dtype[Any]:

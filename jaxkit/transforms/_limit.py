@@ -25,7 +25,7 @@ def check_limit(name: str, limit: Any) -> None:
         ValueError: It is negative or NaN, or has a shape.
     """
     try:
-        dtype = jax.dtypes.result_type(limit)
+        dtype = jax.dtypes.result_type("None" if limit is None else limit)
     except (TypeError, ValueError, OverflowError):
         dtype = np.dtype(object)
     is_huge = isinstance(limit, int) and not isinstance(limit, bool)

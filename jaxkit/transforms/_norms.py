@@ -1,8 +1,9 @@
 """Norms that neither overflow nor underflow, at the cost of one pass over the data.
 
 The plain sum of squares tells by its own size whether it can be trusted: between two bounds no
-square has overflowed and those that underflowed are below a rounding error. Only otherwise the
-data is read again, twice, scaled by a power of two near its largest entry.
+square has overflowed, and those that underflowed are below a rounding error. Only otherwise the
+data is read once more, scaled by one of two powers of two: a dtype's exponents, doubled by
+squaring, fit into three ranges (Blue 1978).
 
 Subnormal numbers of float32, bfloat16 and float64 count as zero wherever XLA treats them so, as it
 does on CPUs: a norm is then too small by at most the root of their count times the smallest normal
@@ -32,7 +33,7 @@ class Norm(NamedTuple):
 
     Args:
         mantissa: The norm in units of `unit`; all that is differentiated.
-        unit: A power of two, from the smallest normal number to its inverse.
+        unit: A power of two: 1 unless squares would leave the range of the dtype.
     """
 
     mantissa: jax.Array
@@ -57,15 +58,22 @@ class Group(NamedTuple):
         """One norm of all entries."""
         return cls(tuple(tuple(range(leaf.ndim)) for leaf in leaves), False, dtype)
 
-    @property
-    def smallest(self) -> float:
-        """The smallest normal number, a power of two."""
-        return float(jnp.finfo(self.dtype).tiny)
+    def unit(self, square: jax.Array, entries: int) -> jax.Array:
+        """The power of two by which entries are divided before they are squared.
 
-    def bounds(self, entries: int) -> tuple[float, float]:
-        """Between which sums of so many squares are right to rounding."""
+        Args:
+            square: The plain sum of squares.
+            entries: How many squares were added up.
+
+        Returns:
+            1 where that sum is right to rounding, or NaN.
+        """
         info = jnp.finfo(self.dtype)
-        return max(entries, 1) * self.smallest * 2.0 ** (info.nmant + 2), 2.0 ** (info.maxexp - 28)
+        low = max(entries, 1) * float(info.tiny) * 2.0 ** (info.nmant + 2)
+        high = 2.0 ** (info.maxexp - 28)
+        large, small = 2.0 ** (info.maxexp * 2 // 3), 2.0 ** -(info.maxexp * 5 // 8)
+        one = lax.full_like(square, 1)
+        return jnp.where(square > high, large, jnp.where(square < low, small, one))
 
 
 Leaves = tuple[jax.Array, ...]
@@ -82,18 +90,23 @@ def measure(leaves: Sequence[Sequence[jax.Array]], groups: Sequence[Group]) -> l
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
 def _measure(leaves: tuple[Leaves, ...], groups: tuple[Group, ...]) -> list[Norm]:
-    squares = [_sum_of_squares(*each) for each in zip(leaves, groups, strict=True)]
-    if not squares:
+    if not groups:
         return []
-    trusted = [_is_trusted(*each) for each in zip(squares, leaves, groups, strict=True)]
+    pairs = list(zip(leaves, groups, strict=True))
+    plain = [_sum_of_squares(*pair) for pair in pairs]
+    units = [_unit(*pair, square) for pair, square in zip(pairs, plain, strict=True)]
     # Under vmap both branches run, and each example takes its own.
-    return lax.cond(
-        functools.reduce(jnp.logical_and, trusted),
-        lambda leaves, squares: [_plain(square) for square in squares],
-        lambda leaves, squares: [_scaled(*each) for each in zip(leaves, groups, strict=True)],
+    squares = lax.cond(
+        functools.reduce(jnp.logical_and, [jnp.all(unit == 1) for unit in units]),
+        lambda leaves, units, plain: plain,
+        lambda leaves, units, plain: [
+            _sum_of_squares(*each) for each in zip(leaves, groups, units, strict=True)
+        ],
         leaves,
-        squares,
+        units,
+        plain,
     )
+    return [Norm(jnp.sqrt(square), unit) for square, unit in zip(squares, units, strict=True)]
 
 
 @_measure.defjvp
@@ -110,17 +123,14 @@ def _measure_jvp(groups: tuple[Group, ...], primals: Any, tangents: Any) -> Any:
 def _slope(leaves: Leaves, directions: Leaves, norm: Norm, group: Group) -> jax.Array:
     """How a mantissa changes along a direction: the inner product with the unit vector."""
     inverse = lax.stop_gradient(1 / norm.unit)
-    is_zero = norm.mantissa == 0
-    products = [
-        _reduce(_inner(x, direction, _for(inverse, x, axes, group)), axes, group)
-        for x, direction, axes in zip(leaves, directions, group.axes, strict=True)
-    ]
-    return jnp.where(is_zero, 0, _add(products) / jnp.where(is_zero, 1, norm.mantissa))
-
-
-def _inner(x: jax.Array, y: jax.Array, inverse: jax.Array) -> jax.Array:
-    pairs = zip(_parts(x, inverse.dtype), _parts(y, inverse.dtype), strict=True)
-    return _add([(a * inverse) * (b * inverse) for a, b in pairs])
+    divisor = jnp.where(norm.mantissa == 0, 1, norm.mantissa)
+    products: list[jax.Array] = []
+    for x, direction, axes in zip(leaves, directions, group.axes, strict=True):
+        scales = [_for(value, x, axes, group) for value in (inverse, divisor)]
+        pairs = zip(_parts(x, group.dtype), _parts(direction, group.dtype), strict=True)
+        terms = [(part * scales[0]) / scales[1] * along for part, along in pairs]
+        products.append(_reduce(_add(terms), axes, group))
+    return _add(products) * inverse
 
 
 def _parts(x: jax.Array, dtype: np.dtype[Any]) -> list[jax.Array]:
@@ -140,44 +150,21 @@ def _for(value: jax.Array, x: jax.Array, axes: tuple[int, ...], group: Group) ->
     return lax.expand_dims(value, [axis for axis in range(x.ndim) if axis in axes])
 
 
-def _sum_of_squares(leaves: Leaves, group: Group) -> jax.Array:
-    return _add(
-        [
-            _reduce(_add([part * part for part in _parts(x, group.dtype)]), axes, group)
-            for x, axes in zip(leaves, group.axes, strict=True)
-        ]
-    )
+def _sum_of_squares(leaves: Leaves, group: Group, unit: jax.Array | None = None) -> jax.Array:
+    """The sum of the squares of all entries, in units of `unit`."""
+    sums: list[jax.Array] = []
+    for x, axes in zip(leaves, group.axes, strict=True):
+        parts = _parts(x, group.dtype)
+        if unit is not None:
+            inverse = _for(1 / unit, x, axes, group)
+            parts = [part * inverse for part in parts]
+        sums.append(_reduce(_add([part * part for part in parts]), axes, group))
+    return _add(sums)
 
 
-def _is_trusted(square: jax.Array, leaves: Leaves, group: Group) -> jax.Array:
+def _unit(leaves: Leaves, group: Group, square: jax.Array) -> jax.Array:
     entries = sum(leaf.size for leaf in leaves) // max(square.size, 1)
-    low, high = group.bounds(entries)
-    return jnp.all((square >= low) & (square <= high))
-
-
-def _plain(square: jax.Array) -> Norm:
-    return Norm(jnp.sqrt(square), lax.full_like(square, 1))
-
-
-def _scaled(leaves: Leaves, group: Group) -> Norm:
-    largest = functools.reduce(
-        jnp.maximum,
-        [
-            jnp.max(jnp.abs(part), axis=axes, keepdims=group.keepdims, initial=0)
-            for x, axes in zip(leaves, group.axes, strict=True)
-            for part in _parts(x, group.dtype)
-        ],
-    )
-    # Without its mantissa a number is a power of two: multiplying by its inverse rounds nothing.
-    unit = lax.reduce_precision(largest, jnp.finfo(group.dtype).nexp, 0)
-    unit = jnp.clip(unit, group.smallest, 1 / group.smallest)
-    inverse = 1 / unit
-    squares = [
-        _reduce(jnp.square(part * _for(inverse, x, axes, group)), axes, group)
-        for x, axes in zip(leaves, group.axes, strict=True)
-        for part in _parts(x, group.dtype)
-    ]
-    return Norm(jnp.sqrt(_add(squares)), unit)
+    return group.unit(square, entries)
 
 
 def _add(terms: Sequence[jax.Array]) -> jax.Array:
@@ -214,6 +201,6 @@ def norm_value(norm: Norm) -> jax.Array:
 
     The norm of finite entries that exceeds the range of its dtype is the largest number of it.
     """
-    value = norm.mantissa * norm.unit
+    value = norm.mantissa * lax.stop_gradient(norm.unit)
     largest = float(jnp.finfo(value.dtype).max)
     return jnp.where(jnp.isinf(value) & jnp.isfinite(norm.mantissa), largest, value)

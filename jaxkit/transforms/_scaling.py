@@ -45,15 +45,19 @@ def scale_to(norm: Norm, limit: Any) -> Scale:
     """
     dtype = norm.mantissa.dtype
     smallest = float(jnp.finfo(dtype).tiny)
-    limit = jnp.maximum(lax.convert_element_type(limit, dtype), 0)
-    inverse = 1 / norm.unit
+    limit = jnp.maximum(lax.convert_element_type(jnp.asarray(limit), dtype), 0)
+    unit = lax.stop_gradient(norm.unit)
+    inverse = 1 / unit
     within = (norm.mantissa <= limit * inverse) & (limit > 0)
     keep = within | (limit == jnp.inf)
     divisor = jnp.where(keep | (norm.mantissa == 0), 1, norm.mantissa)
-    small = ~keep & (norm.unit >= 1) & (limit * inverse < 2 * smallest * divisor)
-    # (limit / norm) * (1 / first): exact but for the division.
-    upwards = jnp.where(keep, 1, jnp.where(small, inverse / smallest, inverse))
-    second = jnp.where(keep, 1, limit) * upwards / divisor
+    # The factor, limit / norm, in units of the smallest normal number: does it underflow itself?
+    grown = 1 / (jnp.maximum(unit, 1) * smallest)
+    small = ~keep & (unit >= 1) & (limit * grown / divisor < 2)
+    # In an order in which nothing on the way leaves the range before the result does.
+    up = jnp.where(small, grown, jnp.maximum(inverse, 1))
+    down = jnp.where(small, 1, jnp.minimum(inverse, 1))
+    second = jnp.where(keep, 1, limit * up / divisor * down)
     first = jnp.where(small, jnp.asarray(smallest, dtype), jnp.asarray(1, dtype))
     return Scale(keep, first, second)
 
