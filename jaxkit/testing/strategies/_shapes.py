@@ -30,8 +30,8 @@ def as_shape(value: object, *, name: str = "shape") -> tuple[int, ...]:
         ValueError: A size is negative.
     """
     sizes: Any = (value,) if isinstance(value, int) else value
-    whole = isinstance(sizes, Sequence) and not isinstance(sizes, str)
-    if not whole or not all(isinstance(n, int) and not isinstance(n, bool) for n in sizes):
+    several = isinstance(sizes, (tuple, list))
+    if not several or not all(isinstance(n, int) and not isinstance(n, bool) for n in sizes):
         raise TypeError(
             f"{name} must be a tuple of sizes such as (2, 3), or a strategy, got {name}={value!r}"
         )

@@ -251,6 +251,7 @@ def test_64_bit_arrays_need_64_bit_types() -> None:
 
 
 def test_a_strategy_shows_how_it_was_made() -> None:
-    text = repr(from_annotation(Float[Array, "n d"], dims={"d": 3}, allow_nan=True))
-    assert text == "from_annotation(Float[Array, 'n d'], allow_nan=True, dims={'d': 3})"
+    annotation = Float[Array, "n d"]
+    text = repr(from_annotation(annotation, dims={"d": 3}, allow_nan=True))
+    assert text == f"from_annotation({annotation.__name__}, allow_nan=True, dims={{'d': 3}})"
     assert repr(arguments_for(scaled)) == "arguments_for(scaled)"
