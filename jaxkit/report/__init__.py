@@ -3,7 +3,18 @@
 Nothing here imports JAX: a report is read, shown and converted where JAX is not installed.
 """
 
-from jaxkit.report.blocks import Align, Block, Style, Table, Text, Tree
+from jaxkit.report.blocks import (
+    Align,
+    Block,
+    Graph,
+    HeatLine,
+    Node,
+    SourceHeat,
+    Style,
+    Table,
+    Text,
+    Tree,
+)
 from jaxkit.report.escape import escape
 from jaxkit.report.finding import Finding, Severity, SourceLine
 from jaxkit.report.frozen import FrozenMapping
@@ -17,8 +28,12 @@ __all__ = [
     "Block",
     "Finding",
     "FrozenMapping",
+    "Graph",
+    "HeatLine",
+    "Node",
     "Report",
     "Severity",
+    "SourceHeat",
     "SourceLine",
     "Style",
     "Table",

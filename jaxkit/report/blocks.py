@@ -11,9 +11,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from jaxkit.report.check import check_one_of
+from jaxkit.report.check import check_one_of, check_type
+from jaxkit.report.finding import SourceLine
 
-__all__ = ["Align", "Block", "Style", "Table", "Text", "Tree"]
+__all__ = [
+    "Align",
+    "Block",
+    "Graph",
+    "HeatLine",
+    "Node",
+    "SourceHeat",
+    "Style",
+    "Table",
+    "Text",
+    "Tree",
+]
 
 Style = Literal["plain", "heading", "dim", "good", "bad"]
 Align = Literal["left", "right", "center"]
@@ -51,14 +63,21 @@ class Tree:
         label: The line itself.
         children: Trees, or strings for those that have no children of their own.
         style: What the label is, rather than how it looks.
+        share: How much of the whole is here, from 0 to 1: drawn as a bar.
+        where: The line of the user's source that it comes from.
+        folded: Whether the children are hidden at first, where they can be unfolded.
     """
 
     label: str
     children: Sequence[Tree | str] = ()
     style: Style = "plain"
+    share: float | None = None
+    where: SourceLine | None = None
+    folded: bool = False
 
     def __post_init__(self) -> None:
         check_one_of("style", self.style, get_args(Style))
+        _check_share(self.share)
         object.__setattr__(self, "children", tuple(self.children))
 
 
@@ -105,4 +124,105 @@ class Table:
             check_one_of("align", entry, get_args(Align))
 
 
-Block = Text | Table | Tree
+@dataclass(frozen=True)
+class HeatLine:
+    """A line of source, and how much of the whole it stands for.
+
+    Args:
+        number: Counted from 1.
+        text: The line, without its line break.
+        share: From 0 to 1; None where the line stands for nothing.
+        label: The same as a person reads it, as `3.1 GFLOP`.
+        notes: What is to be said about the line, a sentence each.
+    """
+
+    number: int
+    text: str
+    share: float | None = None
+    label: str = ""
+    notes: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        check_type("number", self.number, int)
+        _check_share(self.share)
+        object.__setattr__(self, "notes", tuple(self.notes))
+
+
+@dataclass(frozen=True)
+class SourceHeat:
+    """A file of the user's with what each line stands for.
+
+    Example:
+        >>> SourceHeat("train.py", [HeatLine(41, "    y = x @ w", 0.9, "8.6 MFLOP")]).lines[0].label
+        '8.6 MFLOP'
+
+    Args:
+        file: The file, as the user would open it.
+        lines: The lines to show, in their order; where numbers are left out, lines are.
+        title: What the shares are of.
+    """
+
+    file: str
+    lines: Sequence[HeatLine]
+    title: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "lines", tuple(self.lines))
+
+
+@dataclass(frozen=True)
+class Node:
+    """A box of a `Graph`.
+
+    Args:
+        label: What stands in it.
+        inputs: Which nodes it comes from, by their position in the graph.
+        share: How much of the whole it is, from 0 to 1; None where that means nothing.
+        where: The line of the user's source that it comes from.
+    """
+
+    label: str
+    inputs: Sequence[int] = ()
+    share: float | None = None
+    where: SourceLine | None = None
+
+    def __post_init__(self) -> None:
+        _check_share(self.share)
+        object.__setattr__(self, "inputs", tuple(self.inputs))
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Boxes, each below those that it comes from.
+
+    Example:
+        >>> len(Graph([Node("x"), Node("sin", inputs=[0])]).nodes)
+        2
+
+    Args:
+        nodes: In an order in which each comes after its inputs.
+        title: What the picture shows.
+
+    Raises:
+        ValueError: A node comes before one of its inputs.
+    """
+
+    nodes: Sequence[Node]
+    title: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "nodes", tuple(self.nodes))
+        for i, node in enumerate(self.nodes):
+            for source in node.inputs:
+                if not 0 <= source < i:
+                    raise ValueError(
+                        f"inputs must be positions of earlier nodes, got {source} in nodes[{i}]"
+                    )
+
+
+Block = Text | Table | Tree | SourceHeat | Graph
+
+
+def _check_share(share: float | None) -> None:
+    if share is not None and not 0 <= share <= 1:
+        raise ValueError(f"share must be from 0 to 1, or None, got share={share!r}")

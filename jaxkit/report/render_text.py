@@ -8,6 +8,7 @@ line of the same level stands out.
 from __future__ import annotations
 
 import io
+import math
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from rich.segment import Segment
 from rich.table import Table as RichTable
 from rich.text import Text as RichText
 
-from jaxkit.report.blocks import Block, Table, Text, Tree
+from jaxkit.report.blocks import Block, Graph, SourceHeat, Table, Text, Tree
 from jaxkit.report.escape import escape
 from jaxkit.report.finding import Finding
 from jaxkit.report.report import Report
@@ -101,6 +102,10 @@ def _draw(block: Block) -> RenderableType:
         return _Line(_styled(block.text, block.style))
     if isinstance(block, Tree):
         return Group(*_draw_tree(block, 0))
+    if isinstance(block, SourceHeat):
+        return Group(*_draw_heat(block))
+    if isinstance(block, Graph):
+        return _Line(_styled(f"{block.title or 'picture'}: {len(block.nodes)} boxes", "dim"))
     return _draw_table(block)
 
 
@@ -108,9 +113,29 @@ def _draw_tree(tree: Tree | str, level: int) -> Iterator[RenderableType]:
     if isinstance(tree, str):
         yield _Line(RichText(escape(tree)), level * _INDENT)
         return
-    yield _Line(_styled(tree.label, tree.style), level * _INDENT)
+    bar = "" if tree.share is None else f"{_bar(tree.share)} "
+    yield _Line(_styled(f"{bar}{tree.label}", tree.style), level * _INDENT)
     for child in tree.children:
         yield from _draw_tree(child, level + 1)
+
+
+def _bar(share: float) -> str:
+    """Ten characters and a number: what is not nothing is not drawn as nothing."""
+    full = min(math.ceil(10 * share), 10)
+    return f"{'#' * full}{'.' * (10 - full)} {share:4.0%}"
+
+
+def _draw_heat(heat: SourceHeat) -> Iterator[RenderableType]:
+    title = f"{heat.file}  {heat.title}" if heat.title else heat.file
+    yield _Line(_styled(title, "heading"))
+    width = max((len(line.label) for line in heat.lines), default=0)
+    digits = len(str(max((line.number for line in heat.lines), default=0)))
+    for line in heat.lines:
+        bar = " " * 15 if line.share is None else _bar(line.share)
+        text = f"{bar} {line.label:>{width}} {line.number:>{digits}} {line.text}"
+        yield _Line(_styled(text, "plain" if line.share else "dim"))
+        for note in line.notes:
+            yield _Line(_styled(note, "bad"), 15 + width + digits + 3)
 
 
 def _draw_table(table: Table) -> RenderableType:

@@ -25,6 +25,7 @@ GROUP = "jaxkit.renderers"
 Renderer = Callable[[Report], str | bytes]
 
 _BUILT_IN = {
+    ".html": "jaxkit.report.render_html:render_html",
     ".json": "jaxkit.report.render_json:render_json",
     ".txt": "jaxkit.report.render_text:render_text",
 }

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
-from typing import Any, Self
+from typing import Any, Self, get_args
 
 from jaxkit.errors import FindingsError
-from jaxkit.report.blocks import Block, Table, Text, Tree
+from jaxkit.report.blocks import Block
 from jaxkit.report.check import check_each, check_one_of, check_type
 from jaxkit.report.escape import escape
 from jaxkit.report.finding import SEVERITIES, Finding, Severity, rank
@@ -67,7 +67,7 @@ class Report:
         object.__setattr__(self, "data", freeze(self.data, name="data"))
         object.__setattr__(self, "versions", freeze(versions, name="versions"))
         check_each("findings", self.findings, (Finding,))
-        check_each("blocks", self.blocks, (Text, Table, Tree))
+        check_each("blocks", self.blocks, get_args(Block))
 
     @property
     def ok(self) -> bool:
@@ -156,9 +156,9 @@ class Report:
         return renderable(self)
 
     def _repr_html_(self) -> str:
-        import html
+        from jaxkit.report.render_html import fragment
 
-        return f"<pre>{html.escape(str(self))}</pre>"
+        return fragment(self)
 
     def _at_least(self, severity: Severity) -> list[Finding]:
         return [found for found in self.findings if rank(found.severity) <= rank(severity)]

@@ -1,0 +1,1 @@
+"""The parts of the HTML page: templates, style, script, and the layout of pictures."""
