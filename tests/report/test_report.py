@@ -75,8 +75,10 @@ def test_exceptions_survive_pickling() -> None:
         (
             {"blocks": ["bad"]},
             TypeError,
-            "blocks must hold only Text, Table, Tree, SourceHeat, Graph, "
-            "got blocks[0]='bad' of type str",
+            (
+                "blocks must hold only Text, Table, Tree, SourceHeat, Graph, "
+                "got blocks[0]='bad' of type str"
+            ),
         ),
         (
             {"versions": {"jax": 12}},
