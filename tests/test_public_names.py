@@ -97,7 +97,7 @@ def test_the_names_are_these() -> None:
     assert sorted(jaxkit.__all__) == PUBLIC == sorted(["__version__", *jaxkit._WHERE])
     assert sorted(jaxkit.report.__all__) == REPORT
     assert sorted(jaxkit.transforms.__all__) == TRANSFORMS == sorted(jaxkit.transforms._WHERE)
-    assert all(getattr(jaxkit.transforms, name).__doc__ for name in TRANSFORMS)
+    assert all(getattr(jaxkit.transforms, name).__doc__ for name in TRANSFORMS if name != "TAGS")
     assert set(PUBLIC) <= set(dir(jaxkit))
 
 
