@@ -19,6 +19,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from jaxkit.testing._check_function import check_function as check_function
     from jaxkit.testing._check_transform import check_transform as check_transform
     from jaxkit.testing._parametrize import parametrize_with_checks as parametrize_with_checks
     from jaxkit.testing._subject import Subject as Subject
@@ -35,6 +36,7 @@ _WHERE = {
     "Subject": "jaxkit.testing._subject",
     "arguments_for": "jaxkit.testing.strategies",
     "arrays": "jaxkit.testing.strategies",
+    "check_function": "jaxkit.testing._check_function",
     "check_transform": "jaxkit.testing._check_transform",
     "from_annotation": "jaxkit.testing.strategies",
     "keys": "jaxkit.testing.strategies",
@@ -49,6 +51,7 @@ __all__ = [
     "Subject",
     "arguments_for",
     "arrays",
+    "check_function",
     "check_transform",
     "from_annotation",
     "keys",

@@ -62,7 +62,7 @@ class Subject:
         def delegate(*args: Any, **kwargs: Any) -> Any:
             return inner(*args, **kwargs)
 
-        return functools.wraps(self.fun)(delegate)
+        return functools.wraps(self.fun, updated=())(delegate)
 
 
 def default_subjects(level: str) -> tuple[Subject, ...]:

@@ -136,7 +136,7 @@ def _at_zero(bench: Bench) -> None:
         return sum(jnp.sum(leaf) for leaf in jax.tree_util.tree_leaves(wrapped(x)))
 
     x = jnp.zeros(3)
-    got = jax.grad(lambda x: total(bench.wrap(_square), x))(x)
+    got = jax.grad(lambda x: total(bench.wrap(lambda x: _square(x)), x))(x)
     want = jax.grad(lambda x: total(bench.adapt(_square), x))(x)
     bench.same(got, want, "jax.grad of it at 0")
 
@@ -147,7 +147,7 @@ def _in_half_precision(bench: Bench) -> None:
     for dtype in (jnp.float16, jnp.bfloat16):
         x = jnp.asarray([0.5, -1.0], dtype)
         with attempt(f"jax.grad of it in {x.dtype}"):
-            got = jax.grad(lambda x: bench.wrap(_square)(x))(x)
+            got = jax.grad(lambda x: bench.wrap(lambda x: _square(x))(x))(x)
         bench.same(got, jax.grad(_square)(x), f"jax.grad of it in {x.dtype}")
 
 

@@ -161,8 +161,20 @@ def _tracers(bench: Bench) -> None:
         return out
 
     _traced_only(bench, subject.around(noting))
+    _called_after_a_trace(bench)
     if _alive(refs):
         broken("after a trace one of its tracers is kept alive")
+
+
+def _called_after_a_trace(bench: Bench) -> None:
+    subject = bench.subject
+    wrapped = bench.wrap(subject.around(subject.fun))
+    call, arrays = dynamic(wrapped, subject)
+    jax.eval_shape(call, arrays(0))
+    try:
+        bench.call(wrapped, subject)
+    except jax.errors.UnexpectedTracerError:
+        broken("a call after a trace met a tracer of that trace")
 
 
 def _traced_only(bench: Bench, fun: Callable[..., Any]) -> None:

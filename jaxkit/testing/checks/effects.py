@@ -1,0 +1,78 @@
+"""`repeat`, `mutation` and `leak`: what a call leaves behind."""
+
+from __future__ import annotations
+
+import gc
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxkit.testing._compare import copied, difference, shape_of, show
+from jaxkit.testing.checks._case import Case, Check, UncheckedError, disagree
+
+__all__ = ["CHECKS"]
+
+
+def _repeat(case: Case) -> None:
+    _ = case.want
+    for n in (2, 3):
+        case.agrees(case.call(), f"call {n} with equal arguments")
+
+
+def _mutation(case: Case) -> None:
+    from jaxkit.testing.variants import _map_arrays
+
+    for make in (lambda x: x, np.array):
+        args, kwargs = _map_arrays(make, case.inputs())
+        before = copied((args, kwargs))
+        try:
+            case.fun(*args, **kwargs)
+        except Exception:
+            continue  # that NumPy's arrays will not do is said elsewhere
+        _unchanged((args, kwargs), before)
+
+
+def _unchanged(now: Any, before: Any) -> None:
+    if shape_of(now) != shape_of(before):
+        disagree(f"the arguments were {shape_of(before)} and are {shape_of(now)} after the call")
+    pairs = zip(jax.tree_util.tree_leaves(now), jax.tree_util.tree_leaves(before), strict=True)
+    for new, old in pairs:
+        if isinstance(new, jax.Array) and new.is_deleted():
+            disagree(f"the argument {show(old)} was deleted: its buffer was donated")
+        if isinstance(new, (jax.Array, np.ndarray)) and difference(new, old, ulps=0) is not None:
+            disagree(f"the argument {show(old)} is {show(new)} after the call")
+
+
+def _leak(case: Case) -> None:
+    args, kwargs = case.inputs()
+    gc.collect()
+    before = {id(each) for each in gc.get_objects() if isinstance(each, jax.core.Tracer)}
+    try:
+        jax.make_jaxpr(_tracing(case.fun, args, kwargs)[0])(_tracing(case.fun, args, kwargs)[1])
+    except Exception as error:
+        raise UncheckedError(f"it cannot be traced: {type(error).__name__}") from error
+    gc.collect()
+    for each in gc.get_objects():
+        if isinstance(each, jax.core.Tracer) and id(each) not in before:
+            disagree(f"after a trace one of its tracers is kept alive, of type {each.aval}")
+
+
+def _tracing(fun: Any, args: Any, kwargs: Any) -> tuple[Any, list[Any]]:
+    import equinox as eqx
+
+    arrays, rest = eqx.partition((args, kwargs), eqx.is_array)
+    leaves, treedef = jax.tree_util.tree_flatten(arrays)
+
+    def call(leaves: list[Any]) -> Any:
+        inner = eqx.combine(jax.tree_util.tree_unflatten(treedef, leaves), rest)
+        return eqx.filter(fun(*inner[0], **inner[1]), eqx.is_array)
+
+    return call, leaves
+
+
+CHECKS = (
+    Check("repeat", "two equal calls give equal results", _repeat),
+    Check("mutation", "a call leaves its arguments as they were", _mutation),
+    Check("leak", "nothing of a trace is kept alive", _leak, examples=2),
+)
