@@ -17,8 +17,8 @@ import jax.core as jax_core
 import numpy as np
 from jax.extend import core as jex
 
-from jaxkit._jax.manual_axes import differing_axes
 from jaxkit._jax.jitted import is_jitted, static_arguments
+from jaxkit._jax.manual_axes import differing_axes
 
 _CLOSED: Any = getattr(jex, "ClosedJaxpr", jex.Jaxpr)
 
@@ -57,16 +57,19 @@ def trace(fun: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
         entering = _entering(fun, args, kwargs)
         return _program(fun.trace(*args, **kwargs), entering)
     leaves, tree = jax.tree.flatten((args, kwargs))
+    hollow = jax.tree.unflatten(tree, [leaf if _is_input(leaf) else None for leaf in leaves])
 
-    def called(*inputs: Any) -> Any:
-        given = iter(inputs)
+    def called(*args: Any, **kwargs: Any) -> Any:
+        given = iter(jax.tree.leaves((args, kwargs)))
         mixed = [next(given) if _is_input(leaf) else leaf for leaf in leaves]
         args, kwargs = jax.tree.unflatten(tree, mixed)
         return fun(*args, **kwargs)
 
     called.__name__ = called.__qualname__ = name_of(fun)
-    entering = _entering(None, args, kwargs)
-    return _program(jax.jit(called).trace(*(leaf for _, leaf in entering)), entering)
+    # JAX's errors name the user's file and parameters, which it looks for here.
+    called.__wrapped__ = fun
+    args, kwargs = hollow
+    return _program(jax.jit(called).trace(*args, **kwargs), _entering(None, args, kwargs))
 
 
 def name_of(fun: Any) -> str:
@@ -89,9 +92,7 @@ def _program(traced: Any, entering: Sequence[tuple[str, Any]]) -> Program:
     return Program(written, lowered, names, traced.out_info, inputs, len(captured))
 
 
-def _entering(
-    fun: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Sequence[tuple[str, Any]]:
+def _entering(fun: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Sequence[tuple[str, Any]]:
     """The leaves that enter a program, each with its path, in the program's order.
 
     Those of a jitted function's static arguments do not, whatever they are.
@@ -132,6 +133,14 @@ def expanded(eqn: Any) -> Any:
         return jax.make_jaxpr(lambda *values: lower(*values, **eqn.params))(*avals)
     except (NotImplementedError, TypeError):  # of types that are no arrays
         return None
+
+
+def only_backwards(eqn: Any) -> bool:
+    """Whether a hijax primitive has a derivative, but no rule for it forwards."""
+    rule = getattr(type(eqn.params.get("_prim")), "jvp", None)
+    lacks = getattr(rule, "__qualname__", "").endswith(("HiPrim.jvp", "VJPHiPrimitive.jvp"))
+    inexact = jax.numpy.inexact
+    return lacks and any(jax.numpy.issubdtype(var.aval.dtype, inexact) for var in eqn.outvars)
 
 
 def is_jaxpr(value: Any) -> bool:

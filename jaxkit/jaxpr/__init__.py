@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from jaxkit.jaxpr._interpret import interpret as interpret
     from jaxkit.jaxpr._interpret import with_state as with_state
-    from jaxkit.jaxpr.rule import Equation as Equation
-    from jaxkit.jaxpr.rule import Rule as Rule
     from jaxkit.jaxpr._walk import Multiplicity as Multiplicity
     from jaxkit.jaxpr._walk import Site as Site
     from jaxkit.jaxpr._walk import fold as fold
     from jaxkit.jaxpr._walk import walk as walk
+    from jaxkit.jaxpr.rule import Equation as Equation
+    from jaxkit.jaxpr.rule import Rule as Rule
 
 # A name, and where it is when it is first asked for.
 _WHERE = {

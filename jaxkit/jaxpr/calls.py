@@ -87,6 +87,8 @@ def _hijax(run: Run, at: Equation, boxes: Boxes) -> Boxes | Call | None:
     closed = jaxprs.expanded(at.eqn)
     if closed is None or not jaxprs.open_jaxpr(closed).eqns:
         return None
+    if run.is_plain and jaxprs.only_backwards(at.eqn):  # of which `_kept` could keep nothing
+        return None
     name = type(at.params.get("_prim")).__name__
     return _kept(run, at, boxes, closed, inside(at, name))
 
@@ -130,8 +132,8 @@ def _tangents(eqn: Any, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
 
     if not varied:
         return [SymbolicZero(var.aval.to_tangent_aval()) for var in eqn.outvars]
-    before = tuple(primals[i] for i in varied)
-    return jax.jvp(of_varied, before, tuple(tangents[i] for i in varied))[1]
+    before, along = [primals[i] for i in varied], [tangents[i] for i in varied]
+    return jax.jvp(of_varied, before, along)[1]
 
 
 CALLS: dict[str, Control] = {

@@ -1,4 +1,4 @@
-"""What a user writes for `jaxkit.jaxpr.interpret`: a rule, and the equation that it is asked about."""
+"""What a user writes for `jaxkit.jaxpr.interpret`: a rule, asked about each equation."""
 
 from __future__ import annotations
 

@@ -19,10 +19,10 @@ import jax
 
 from jaxkit._jax import jaxprs
 from jaxkit._jax.source import Sources
+from jaxkit.jaxpr._walk import joined, line_of
 from jaxkit.jaxpr.calls import CALLS, Call
 from jaxkit.jaxpr.control import LOOPS
 from jaxkit.jaxpr.rule import Equation, Rule, Where
-from jaxkit.jaxpr._walk import joined, line_of
 
 _CONTROL = {**CALLS, **LOOPS}
 
@@ -106,13 +106,13 @@ class Run:
         return [self.lift(value) for value in at.run(arrays)]
 
     def _checked(self, at: Equation, outs: Any) -> Sequence[Any]:
-        if not isinstance(outs, (list, tuple)) or len(outs) != len(at.eqn.outvars):  # pyright: ignore[reportUnknownArgumentType]
-            got = f"{len(outs)}" if isinstance(outs, (list, tuple)) else type(outs).__name__  # pyright: ignore[reportUnknownArgumentType]
+        if not isinstance(outs, (list, tuple)) or len(outs) != len(at.eqn.outvars):
+            got = f"{len(outs)}" if isinstance(outs, (list, tuple)) else type(outs).__name__
             raise ValueError(
                 f"{type(self.rule).__name__}.equation must return a list of "
                 f"{len(at.eqn.outvars)} boxes for {at.primitive!r}, one a result, got {got}"
             )
-        return outs  # pyright: ignore[reportUnknownVariableType]
+        return outs
 
 
 @dataclasses.dataclass(slots=True)
