@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from jaxkit.errors import ReportFormatError as ReportFormatError
     from jaxkit.errors import ReportPathError as ReportPathError
     from jaxkit.errors import UsageError as UsageError
+    from jaxkit.jaxpr._inspect import inspect as inspect
     from jaxkit.numerics.check_finite import check_finite as check_finite
     from jaxkit.numerics.x64 import x64 as x64
     from jaxkit.report import Finding as Finding
@@ -73,6 +74,7 @@ _WHERE = {
     "clip_gradients": "jaxkit.transforms._clip_gradients:clip_gradients",
     "clip_per_example": "jaxkit.transforms._clip_per_example:clip_per_example",
     "explain": "jaxkit.compiles.explain:explain",
+    "inspect": "jaxkit.jaxpr._inspect:inspect",
     "max_compiles": "jaxkit.compiles.budget:max_compiles",
     "transform": "jaxkit.transforms:transform",
     "watch": "jaxkit.compiles.watch:watch",
@@ -106,6 +108,7 @@ __all__ = [
     "clip_gradients",
     "clip_per_example",
     "explain",
+    "inspect",
     "max_compiles",
     "transform",
     "watch",

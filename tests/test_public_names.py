@@ -40,6 +40,7 @@ PUBLIC = [
     "clip_gradients",
     "clip_per_example",
     "explain",
+    "inspect",
     "max_compiles",
     "transform",
     "watch",

@@ -151,6 +151,11 @@ def _integer_pow(eqn: Any) -> Work:
     return Work(elementwise=elements(aval) * each)
 
 
+def _one_minus_square(eqn: Any) -> Work:
+    aval = eqn.outvars[0].aval
+    return Work(elementwise=elements(aval) * (8 if is_complex(aval) else 2))
+
+
 def _reduction(eqn: Any) -> Work:
     """Each line of n elements takes n - 1; what is empty takes none."""
     given = elements(eqn.invars[0].aval)
@@ -243,6 +248,7 @@ def _unknown(reason: str) -> Rule:
 _OTHERS: dict[str, Rule] = {
     "abs": _abs,
     "integer_pow": _integer_pow,
+    "one_minus_square": _one_minus_square,
     **dict.fromkeys(
         "reduce_sum reduce_prod reduce_max reduce_min reduce_and reduce_or reduce_xor "
         "argmax argmin".split(),
@@ -299,6 +305,11 @@ RULES: dict[str, Rule] = {
     **{name: _linalg(rule) for name, rule in LINALG.items()},
     **_OTHERS,
 }
+
+
+def is_elementwise(name: str) -> bool:
+    """Whether each element of a primitive's result is made of one element of each operand."""
+    return name in _ELEMENTWISE or name in _TRANSCENDENTAL
 
 
 def applications(eqn: Any) -> int:
