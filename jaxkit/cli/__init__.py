@@ -28,7 +28,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         if not isinstance(error, JaxkitError):
             raise
-        print(f"jaxkit: {error}", file=sys.stderr)
+        from jaxkit.report.escape import escape  # names from anywhere stand in it
+
+        said = "\n".join(map(escape, str(error).splitlines()))
+        print(f"jaxkit: {said}", file=sys.stderr)
         return 2
 
 

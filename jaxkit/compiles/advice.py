@@ -67,7 +67,7 @@ def _shape(group: Group, stats: FunctionStats, shapes: Sequence[Leaves]) -> str:
     ragged = list(axes) == [0] and len(axes[0]) == 2 and len(group.sites) == 1
     drop = " (or drop the short one)" if ragged else ""
     call = _bucket_call(group, buckets)
-    by, mask = (f", as {call} does", "its mask") if call else ("", "a mask")
+    by, mask = (f", as {call} does", "the mask that it passes") if call else ("", "a mask")
     return (
         f"pad {listed(each)}{drop}{by}, and leave the padding out of the result "
         f"with {mask}{_left(replay, group, stats)}"

@@ -50,6 +50,7 @@ def test_a_broken_plug_in_is_shown_with_its_reason(
     assert err.startswith(
         "jaxkit: plug-in 'jaxkit.transforms: acme_scale = acme:acme_scale' cannot be loaded: "
     )
+    assert "\x1b" not in err  # what a plug-in says does not act on the terminal
 
 
 def test_the_document(install: Install, capsys: pytest.CaptureFixture[str]) -> None:
