@@ -113,7 +113,8 @@ def begin() -> None:
     plan = _STATE.plan
     if plan is None or plan.script is None:  # of a process that the program has started
         return
-    main = sys.modules["__main__"]
+    main: Any = sys.modules["__main__"]
+    main.__cached__ = None  # which Python sets only together with __file__
     main.__loader__ = _LOADER("__main__", absolute(plan.script))
     if sys.path[:1] == [os.path.dirname(os.path.realpath(plan.compiled))]:
         sys.path[0] = os.path.dirname(os.path.realpath(plan.script))

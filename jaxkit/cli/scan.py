@@ -7,6 +7,7 @@ modules in another way, the scan does not decide: whether a name was defined is 
 from __future__ import annotations
 
 import os
+import re
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["Scan", "explain_missing", "read_definitions"]
 
 # By these a program can load what no import statement of it names.
-_OTHER_WAYS = (b"importlib", b"__import__", b"sys.path", b"runpy", b"exec(", b"pkgutil")
+_OTHER_WAYS = re.compile(
+    rb"importlib|__import__|runpy|exec\(|pkgutil|sys\.path(\.|_|\s*\+?=|\[\d*:)"
+)
 _MAX_FILES = 2000
 _SHOWN = 3
 
@@ -91,7 +94,7 @@ class Scan:
             return
         self.files.append(path)
         source = _bytes(path)
-        self._decided = self._decided and not any(way in source for way in _OTHER_WAYS)
+        self._decided = self._decided and not _OTHER_WAYS.search(source)
         tree = _parse(source, path)
         if tree is None:
             self._decided = False
@@ -162,6 +165,9 @@ def explain_missing(application: Application, found: Sequence[Found]) -> str:
         where = f" in the module {application.module}"
     text = f"--apply {application.text}: no function {name} is defined{where}"
     other = next((each for each in found if rewrite.matches(each[1], application.path)), None)
+    if other is not None and other[1].is_function:
+        place = f"{shortened(other[0])}:{other[1].line}"
+        return f"--apply {application.text}: the program never got to {name} ({place})"
     if other is not None:
         return f"{text}; {_instead(*other, found)}"
     near = _near(application.path, [each for each in found if each[1].is_function])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import os
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -62,7 +63,7 @@ def max_compiles(fun: Callable[..., Any], *, n: int = 1) -> Callable[..., Any]:
         ...         _ = total(np.ones(rows, np.float32))
         ...     except jaxkit.RecompilationError as error:
         ...         print(str(error).splitlines()[1])
-          batch changed shape: axis 0 took 2 sizes (32 and 17)
+          batch changed shape: axis 0 took 2 sizes (32, 17)
 
     Args:
         fun: A function, usually a jitted one.
@@ -85,14 +86,10 @@ def max_compiles(fun: Callable[..., Any], *, n: int = 1) -> Callable[..., Any]:
 
     def limited(*args: Any, **kwargs: Any) -> Any:
         if any(map(is_staged, jax.tree.leaves((args, kwargs)))):
-            budget.record(_traced(fun, args, kwargs))
-            budget.settle()
+            budget.traced(_traced(fun, args, kwargs))
             return fun(*args, **kwargs)
-        RECORDER.add(budget)
-        try:
+        with budget.listening():
             out = fun(*args, **kwargs)
-        finally:
-            RECORDER.remove(budget)
         budget.settle()
         return out
 
@@ -108,11 +105,12 @@ class _Budget:
         self._counts: Counter[FunctionKey] = Counter()
         self._beyond: list[tuple[CompileEvent, int]] = []
         self._run = current()
+        self._threads: list[str] = []
 
     @classmethod
     def of(cls, fun: Any, n: int) -> _Budget:
         """One for each wrapping, except of a pytree, which is wrapped again at each call."""
-        if hasattr(fun, "__code__") or not _is_pytree(fun):
+        if not _is_pytree(fun):
             return cls(n)
         inner = innermost_function(getattr(fun, "__wrapped__", None) or type(fun).__call__)
         key = (type(fun), None if inner is None else inner.__code__, n)
@@ -120,9 +118,26 @@ class _Budget:
             _shared.pop(next(iter(_shared)))
         return _shared.setdefault(key, cls(n))
 
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[None]:
+        """Counts what this thread compiles meanwhile."""
+        thread = thread_name()
+        self._threads.append(thread)
+        RECORDER.add(self)
+        try:
+            yield
+        finally:
+            RECORDER.remove(self)
+            self._threads.remove(thread)
+
+    def traced(self, event: CompileEvent) -> None:
+        """Counts a trace, unless it is one of many for one program, as `scan` makes them."""
+        self._log.record(event)
+        self.settle()
+
     def record(self, event: CompileEvent) -> None:
         """Takes an event, as a log does."""
-        if event.thread == thread_name():
+        if event.thread in self._threads:
             self._log.record(event)
 
     def begun(self, function: Function, thread: str) -> None:
@@ -135,6 +150,8 @@ class _Budget:
     def _count(self, event: CompileEvent) -> None:
         function = event.function
         if not event.compiled or (event.via == "eager" and function.traced is None):
+            return
+        if event.stages == ("trace",) and event.kind == "cache-cleared":
             return
         key = (function.name, function.file, function.line)
         self._counts[key] += 1

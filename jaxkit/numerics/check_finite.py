@@ -24,7 +24,7 @@ from jaxkit.transforms._interrupt import Interrupt
 __all__ = ["check_finite"]
 
 
-@transform(tags=("may_raise",))
+@transform(tags=("keeps_state", "may_raise"))
 def check_finite(fun: Callable[..., Any], *, allow_inf: bool = False) -> Callable[..., Any]:
     """Stops at the first output that is not finite, and says which, in which call, from where.
 

@@ -54,8 +54,8 @@ def x64(fun: Callable[..., Any], *, cast_back: bool = False) -> Callable[..., An
     Args:
         fun: A function of any pytrees.
         cast_back: Whether the outputs get the dtypes that `fun` would have returned without.
-            To know them `fun` is traced once more, without running; where that cannot be done,
-            64 bits become 32.
+            To know them `fun` is traced once more, without running; where that cannot be done, as
+            its branches depend on values or an argument has no hash, 64 bits become 32.
 
     Returns:
         The function in 64 bits. Its outputs stay 64-bit arrays outside of it; JAX narrows what is
@@ -64,6 +64,7 @@ def x64(fun: Callable[..., Any], *, cast_back: bool = False) -> Callable[..., An
     References:
         https://docs.jax.dev/en/latest/default_dtypes.html
     """
+    tracer = _tracer_of(fun)
 
     def in_x64(*args: Any, **kwargs: Any) -> Any:
         with with_x64():
@@ -73,7 +74,7 @@ def x64(fun: Callable[..., Any], *, cast_back: bool = False) -> Callable[..., An
             out = wide(*some, **others)
         if not cast_back:
             return out
-        dtypes = _dtypes(fun, args, kwargs)
+        dtypes = _dtypes(tracer, args, kwargs)
         leaves, structure = jax.tree.flatten(out)
         if dtypes is None or len(dtypes) != len(leaves):
             dtypes = [_narrow_dtype(leaf) for leaf in leaves]
@@ -114,24 +115,49 @@ def _narrow_dtype(leaf: Any) -> Any:
     return None if dtype is None else np.dtype(_NARROW.get(dtype.name, dtype))
 
 
-def _dtypes(fun: Callable[..., Any], args: Any, kwargs: Any) -> list[Any] | None:
-    """The dtypes of what `fun` returns by itself, leaf by leaf; None where it cannot be traced."""
-    leaves, structure = jax.tree.flatten((args, kwargs))
-    places = [i for i, leaf in enumerate(leaves) if is_array(leaf)]
-    found: list[Any] = []
+class _Static:
+    """The arguments that are no arrays, and their places; equal ones are one to JAX's cache."""
 
-    def traced(arrays: list[Any]) -> None:
-        given = list(leaves)
-        for place, array in zip(places, arrays, strict=True):
+    def __init__(self, leaves: list[Any], structure: Any) -> None:
+        self.leaves = [None if is_array(leaf) else leaf for leaf in leaves]
+        self.places = [i for i, leaf in enumerate(leaves) if is_array(leaf)]
+        self.structure = structure
+        self._key = (structure, *self.places, *((type(leaf), leaf) for leaf in self.leaves))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Static) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+
+def _tracer_of(fun: Callable[..., Any]) -> Any:
+    """Traces `fun`; gives for each leaf of its output that leaf, or nothing for what is no array.
+
+    Under `jax.jit` for its cache only: an equal call is not traced again.
+    """
+
+    def traced(static: _Static, arrays: list[Any]) -> list[Any]:
+        given = list(static.leaves)
+        for place, array in zip(static.places, arrays, strict=True):
             given[place] = array
-        some, others = jax.tree.unflatten(structure, given)
-        found[:] = [_dtype(leaf) for leaf in jax.tree.leaves(fun(*some, **others))]
+        some, others = jax.tree.unflatten(static.structure, given)
+        leaves = jax.tree.leaves(fun(*some, **others))
+        return [leaf if _dtype(leaf) is not None else () for leaf in leaves]
 
+    return jax.jit(traced, static_argnums=0)
+
+
+def _dtypes(tracer: Any, args: Any, kwargs: Any) -> list[Any] | None:
+    """The dtypes of what a function returns by itself, leaf by leaf; None where it is not known."""
+    leaves, structure = jax.tree.flatten((args, kwargs))
+    static = _Static(leaves, structure)
     try:
-        jax.eval_shape(traced, [leaves[place] for place in places])
-    except jax.errors.JAXTypeError:
+        hash(static)
+        shapes = tracer.eval_shape(static, [leaves[place] for place in static.places])
+    except (TypeError, jax.errors.ConcretizationTypeError):
         return None
-    return found
+    return [None if isinstance(shape, tuple) else shape.dtype for shape in shapes]
 
 
 def _in_order_of(first: Any, second: Any) -> Any:
