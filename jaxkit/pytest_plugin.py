@@ -19,8 +19,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    import jax
-
     from jaxkit.compiles.log import CompileLog
 
 __all__ = ["compile_log", "jax_devices"]
@@ -31,8 +29,8 @@ _MARKER = (
 )
 _DEVICES = 4
 _FLAG = re.compile(r"--xla_force_host_platform_device_count=(\d+)")
-_watch = pytest.StashKey["Watch"]()
-_report = pytest.StashKey["Report"]()
+_watch = pytest.StashKey[Any]()
+_report = pytest.StashKey[Any]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -185,7 +183,7 @@ def compile_log() -> Generator[CompileLog]:
 
 
 @pytest.fixture
-def jax_devices() -> Callable[..., Sequence[jax.Device]]:
+def jax_devices() -> Callable[..., Sequence[Any]]:
     """Several CPU devices: `jax_devices(4)` are four, or an error that says how to get them.
 
     Returns:
@@ -194,7 +192,7 @@ def jax_devices() -> Callable[..., Sequence[jax.Device]]:
     return _devices
 
 
-def _devices(n: int = 2) -> Sequence[jax.Device]:
+def _devices(n: int = 2) -> Sequence[Any]:
     if isinstance(n, bool) or not isinstance(n, int) or n < 1:
         raise ValueError(f"n must be a number of devices, 1 or more, got n={n!r}")
     _ask_for(n)

@@ -13,6 +13,7 @@ import hypothesis
 import jax
 import numpy as np
 from hypothesis import strategies as st
+from hypothesis.errors import Flaky
 
 from jaxkit.report import Block, Finding, Report, SourceLine, Text, Tree
 from jaxkit.testing._isolation import TimedOutError, in_a_thread_of_its_own
@@ -26,6 +27,7 @@ __all__ = ["check_function"]
 Arguments = tuple[tuple[Any, ...], Mapping[str, Any]]
 # Shrinking compiles: what is found in this time after the first failure is what is shown.
 _SHRINKING = 5.0
+_HEALTH: tuple[Any, ...] = tuple(hypothesis.HealthCheck)
 _FOLLOW_FROM_REPEAT = frozenset("jit stale device vmap spmd grad jvp x64".split())
 
 
@@ -170,12 +172,12 @@ class _Search:
             derandomize=True,
             database=None,
             report_multiple_bugs=False,
-            suppress_health_check=list(hypothesis.HealthCheck),
+            suppress_health_check=_HEALTH,
             phases=(hypothesis.Phase.generate, hypothesis.Phase.shrink),
             print_blob=False,
         )
         # What it raises is in `found` already; that a stopped search is not deterministic is known.
-        with contextlib.suppress(DisagreementError, hypothesis.errors.Flaky):
+        with contextlib.suppress(DisagreementError, Flaky):
             settings(hypothesis.given(self.strategy)(one))()
 
 
@@ -188,6 +190,10 @@ def _attempt(check: Check, case: Case) -> None:
         check.run(case)
     except TimedOutError as error:
         raise DisagreementError(str(error)) from error
+    except (DisagreementError, UncheckedError):
+        raise
+    except Exception as error:
+        raise UncheckedError(f"the check itself raised {said(error)}") from error
 
 
 def _strategy(fun: Any, arguments: Any) -> st.SearchStrategy[Arguments]:

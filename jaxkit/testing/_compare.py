@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 __all__ = [
     "close",
@@ -142,7 +143,7 @@ def copied(tree: Any) -> Any:
 
 def show(value: Any, limit: int = 120) -> str:
     """A short text of a value, arrays by their numbers."""
-    if isinstance(value, (np.ndarray, jax.Array)) and not isinstance(value, jax.core.Tracer):
+    if isinstance(value, (np.ndarray, jax.Array)) and not isinstance(value, Tracer):
         with np.printoptions(precision=6, threshold=8, edgeitems=2):
             text = f"{value.dtype}{list(value.shape)} " + _numbers(value)
     else:
@@ -159,7 +160,7 @@ def _numbers(value: Any) -> str:
 
 
 def _copied_array(array: jax.Array) -> jax.Array:
-    if isinstance(array, jax.core.Tracer) or jnp.issubdtype(array.dtype, jax.dtypes.prng_key):
+    if isinstance(array, Tracer) or jnp.issubdtype(array.dtype, jax.dtypes.prng_key):
         return array
     if getattr(array, "weak_type", False):
         return array * 1

@@ -238,7 +238,10 @@ def test_the_smallest_arguments_are_shown() -> None:
     )
 
 
-def annotated(x: Float[Array, "n 2"], y: Float[Array, "n 2"]) -> Float[Array, "n 2"]:
+Rows = Float[Array, "n 2"]
+
+
+def annotated(x: Rows, y: Rows) -> Rows:
     return x * y
 
 
@@ -261,8 +264,10 @@ def test_wrong_arguments() -> None:
         (lambda: check_function(3), "fun must be a function, got fun=3 of type int"),
         (
             lambda: check_function(abs, vectors(), ignore=["speed"]),
-            "ignore must be of repeat, mutation, jit, stale, device, vmap, spmd, grad, jvp, x64, "
-            "leak, got 'speed'",
+            (
+                "ignore must be of repeat, mutation, jit, stale, device, vmap, spmd, grad, jvp, "
+                "x64, leak, got 'speed'"
+            ),
         ),
         (
             lambda: check_function(abs, vectors(), max_examples=0),

@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.core import Tracer
 
 from jaxkit.testing._compare import copied, difference, shape_of, show
 from jaxkit.testing.checks._case import Case, Check, UncheckedError, disagree
@@ -17,7 +18,9 @@ __all__ = ["CHECKS"]
 def _repeat(case: Case) -> None:
     _ = case.want
     for n in (2, 3):
-        case.agrees(case.call(), f"call {n} with equal arguments")
+        found = difference(case.call(), case.want)
+        if found is not None:
+            disagree(f"call {n} with equal arguments: {found}")
 
 
 def _mutation(case: Case) -> None:
@@ -47,14 +50,14 @@ def _unchanged(now: Any, before: Any) -> None:
 def _leak(case: Case) -> None:
     args, kwargs = case.inputs()
     gc.collect()
-    before = {id(each) for each in gc.get_objects() if isinstance(each, jax.core.Tracer)}
+    before = {id(each) for each in gc.get_objects() if isinstance(each, Tracer)}
     try:
         jax.make_jaxpr(_tracing(case.fun, args, kwargs)[0])(_tracing(case.fun, args, kwargs)[1])
     except Exception as error:
         raise UncheckedError(f"it cannot be traced: {type(error).__name__}") from error
     gc.collect()
     for each in gc.get_objects():
-        if isinstance(each, jax.core.Tracer) and id(each) not in before:
+        if isinstance(each, Tracer) and id(each) not in before:
             disagree(f"after a trace one of its tracers is kept alive, of type {each.aval}")
 
 

@@ -47,7 +47,7 @@ _FOLLOWS_FROM_ISOLATION = (
 
 
 # In the order in which one breach may explain another.
-CAUSES_FIRST = (
+CAUSES_FIRST: tuple[str, ...] = tuple(
     "lazy isolation pure mutation config args signature callables methods values pytree dtype jit "
     "static vmap grad scan sharding shard_map once retrace threads exceptions leak".split()
 )

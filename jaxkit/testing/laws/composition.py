@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -72,12 +72,12 @@ def _vmap(bench: Bench) -> None:
 
 
 def _mapped(
-    bench: Bench, call: Callable[[list[Any]], Any], rows: list[list[Any]], axes: list[int | None]
+    bench: Bench,
+    call: Callable[[list[Any]], Any],
+    rows: list[list[Any]],
+    axes: Sequence[int | None],
 ) -> None:
-    if len(set(axes)) == 1 and axes[0] == 0:
-        what = "under jax.vmap"
-    else:
-        what = f"under jax.vmap with in_axes={tuple(axes)}"
+    what = "under jax.vmap" + ("" if set(axes) == {0} else f" with in_axes={tuple(axes)}")
     columns = [
         rows[0][i] if axis is None else stack([row[i] for row in rows], axis)
         for i, axis in enumerate(axes)
@@ -87,7 +87,7 @@ def _mapped(
         for row in rows
     ]
     with attempt(f"{what} it"):
-        got = jax.vmap(call, in_axes=(axes,))(columns)
+        got = jax.vmap(call, in_axes=(list(axes),))(columns)
     bench.same(got, _stacked(singles), what)
 
 

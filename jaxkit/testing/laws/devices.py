@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jax.sharding import Mesh, NamedSharding, PartitionSpec, SingleDeviceSharding
 
 from jaxkit.testing._subject import Subject, is_array, stack
@@ -89,7 +90,7 @@ def _stays(bench: Bench, x: Any, placement: Any, *, jit: bool) -> None:
     arrived: list[Any] = []
 
     def double(x: Any) -> Any:
-        if not isinstance(x, jax.core.Tracer):
+        if not isinstance(x, Tracer):
             arrived.append(x.sharding if is_array(x) and hasattr(x, "sharding") else type(x))
         return x * 2.0
 

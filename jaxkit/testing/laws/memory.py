@@ -10,6 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from jaxkit.testing._compare import copied, difference, shape_of, show
 from jaxkit.testing.laws._law import Bench, Law, broken, dynamic
@@ -154,10 +155,10 @@ def _tracers(bench: Bench) -> None:
 
     def noting(*args: Any, **kwargs: Any) -> Any:
         leaves = jax.tree_util.tree_leaves((args, kwargs))
-        refs.extend(("a tracer", weakref.ref(x)) for x in leaves if isinstance(x, jax.core.Tracer))
+        refs.extend(("a tracer", weakref.ref(x)) for x in leaves if isinstance(x, Tracer))
         out = subject.fun(*args, **kwargs)
         leaves = jax.tree_util.tree_leaves(out)
-        refs.extend(("a tracer", weakref.ref(x)) for x in leaves if isinstance(x, jax.core.Tracer))
+        refs.extend(("a tracer", weakref.ref(x)) for x in leaves if isinstance(x, Tracer))
         return out
 
     _traced_only(bench, subject.around(noting))

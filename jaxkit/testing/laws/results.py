@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from jaxkit.errors import FindingsError
 from jaxkit.testing._compare import copied, difference, leaf_type, shape_of, show
@@ -104,7 +105,7 @@ def _one_tree(bench: Bench, tree: Any) -> None:
     arrived: list[tuple[str, bool]] = []
 
     def doubled(tree: Any) -> Any:
-        traced = any(isinstance(x, jax.core.Tracer) for x in jax.tree_util.tree_leaves(tree))
+        traced = any(isinstance(x, Tracer) for x in jax.tree_util.tree_leaves(tree))
         arrived.append((shape_of(tree), traced))
         return _mapped(lambda x: x * 2.0, tree)
 

@@ -12,6 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from jaxkit.compiles.watch import watch
 from jaxkit.testing._compare import difference
@@ -237,7 +238,7 @@ def _counted(bench: Bench, subject: Subject) -> None:
 
     def counting(*args: Any, **kwargs: Any) -> Any:
         leaves = jax.tree_util.tree_leaves((args, kwargs))
-        runs.append(any(isinstance(leaf, jax.core.Tracer) for leaf in leaves))
+        runs.append(any(isinstance(leaf, Tracer) for leaf in leaves))
         return subject.fun(*args, **kwargs)
 
     wrapped = bench.wrap(subject.around(counting))
