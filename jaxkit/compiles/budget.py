@@ -17,7 +17,7 @@ from jaxkit._jax.stack import read_stack
 from jaxkit._jax.staged import is_staged
 from jaxkit.compiles.event import CompileEvent, Function, Place
 from jaxkit.compiles.function import innermost_function
-from jaxkit.compiles.groups import FunctionKey, Groups
+from jaxkit.compiles.groups import Groups
 from jaxkit.compiles.log import CompileLog
 from jaxkit.compiles.reading import function_of, thread_name
 from jaxkit.compiles.recorder import RECORDER
@@ -46,9 +46,10 @@ def max_compiles(fun: Callable[..., Any], *, n: int = 1) -> Callable[..., Any]:
 
     What is counted is what is compiled while `fun` runs, function by function: `fun` itself where
     it is jitted, the jitted functions that it calls where it is not. Operations outside of jit do
-    not count. Inside of a function that is being traced, as `jax.jit(max_compiles(f))`, each trace
-    of `f` counts: that is what would be compiled. Calls in other threads do not count, nor does
-    what was compiled before `fun` was wrapped.
+    not count; a derivative counts apart from its function. Inside of a function that is being
+    traced, as `jax.jit(max_compiles(f))`, each trace of `f` with other arguments counts: that is
+    what would be compiled. Calls in other threads do not count, nor does what was compiled before
+    `fun` was wrapped.
 
     JAX is listened to during the call only, which costs some 0.1 ms.
 
@@ -102,7 +103,7 @@ class _Budget:
     def __init__(self, n: int) -> None:
         self._n = n
         self._log = CompileLog(on_compile=self._count)
-        self._counts: Counter[FunctionKey] = Counter()
+        self._counts: Counter[tuple[str, str, int, str]] = Counter()
         self._beyond: list[tuple[CompileEvent, int]] = []
         self._run = current()
         self._threads: list[str] = []
@@ -153,7 +154,8 @@ class _Budget:
             return
         if event.stages == ("trace",) and event.kind == "cache-cleared":
             return
-        key = (function.name, function.file, function.line)
+        # A derivative, or a part of an eager shard_map, is a program of its own by design.
+        key = (function.name, function.file, function.line, event.role)
         self._counts[key] += 1
         if self._counts[key] > self._n:
             self._beyond.append((event, self._counts[key]))
