@@ -10,6 +10,7 @@ from typing import Literal
 
 import jax
 
+from jaxkit.errors import FindingsError
 from jaxkit.testing._isolation import TimedOutError, in_a_thread_of_its_own
 from jaxkit.testing._subject import default_subjects
 from jaxkit.testing.laws import laws
@@ -165,11 +166,20 @@ def _attempted(law: Law, bench: Bench) -> Outcome:
     except NotCheckedError as error:
         return Outcome(law, "not-checked", str(error))
     except BrokenError as error:
+        own = isinstance(error.__context__, FindingsError)
+        if own and "may_raise" in bench.tags:
+            return Outcome(
+                law,
+                "not-checked",
+                f"it raised an error of its own, as its tag may_raise says: {error}",
+            )
         site = _site(error.__cause__ or error.__context__)
         return Outcome(law, "broken", str(error), site=site, weak=error.weak)
     except TimedOutError as error:
         return Outcome(law, "broken", f"a call did not end: {error}")
     except BaseException as error:
+        if "may_raise" in bench.tags:
+            return Outcome(law, "not-checked", f"it raised an error of its own: {said(error)}")
         # Not what the law is about, but whatever it is, the call does not work.
         return Outcome(law, "broken", f"a call raised {said(error)}", site=_site(error), weak=True)
     return Outcome(law, "passed")

@@ -11,6 +11,7 @@ import numpy as np
 
 from jaxkit.testing._subject import Subject, is_array, stack
 from jaxkit.testing.laws._law import Bench, Law, NotCheckedError, attempt, dynamic
+from jaxkit.testing.laws.drawn import check_drawn
 
 __all__ = ["LAWS"]
 
@@ -27,6 +28,8 @@ def _jit(bench: Bench) -> None:
             _around_jit(bench, subject, want)
     if bench.thorough() and not bench.own_subjects:
         _branches(bench)
+    if bench.thorough("full") and not bench.own_subjects and "may_raise" not in bench.tags:
+        check_drawn(bench, jit=True)
 
 
 def _around_jit(bench: Bench, subject: Subject, want: Any) -> None:

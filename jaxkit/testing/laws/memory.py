@@ -64,12 +64,17 @@ def _numpy(bench: Bench) -> None:
     def doubled(x: Any) -> Any:
         return x * 2.0
 
-    for x in (np.array([1.0, -2.0, np.nan], np.float32), np.zeros((2, 2), np.float32)):
+    for x in (np.array([1.0, -2.0, _odd(bench)], np.float32), np.zeros((2, 2), np.float32)):
         before = x.copy()
         bench.wrap(doubled)(x)
         if not x.flags.writeable:
             broken("a NumPy array that was given is read-only now")
         _untouched(x, before, "a NumPy array")
+
+
+def _odd(bench: Bench) -> float:
+    """What some like to repair; others rightly stop at it."""
+    return 3.0 if "may_raise" in bench.tags else np.nan
 
 
 def _the_functions_own(bench: Bench) -> None:
@@ -78,7 +83,7 @@ def _the_functions_own(bench: Bench) -> None:
         return
     for own in (
         {"z": jnp.asarray([1.0, 200.0]), "a": [jnp.asarray([3.0])]},
-        np.array([1.0, -200.0, np.nan], np.float32),
+        np.array([1.0, -200.0, _odd(bench)], np.float32),
     ):
         before = copied(own)
 

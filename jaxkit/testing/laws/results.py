@@ -14,6 +14,7 @@ from jax.core import Tracer
 from jaxkit.errors import FindingsError
 from jaxkit.testing._compare import copied, difference, leaf_type, shape_of, show
 from jaxkit.testing.laws._law import Bench, Law, broken
+from jaxkit.testing.laws.drawn import check_drawn
 
 __all__ = ["LAWS"]
 
@@ -29,6 +30,8 @@ def _values(bench: Bench) -> None:
     if not bench.own_subjects and not bench.tags & {"of_gradients", "of_value_and_grad"}:
         for x in _special(bench):
             _unchanged(bench, x)
+    if bench.thorough("full") and not bench.own_subjects and "may_raise" not in bench.tags:
+        check_drawn(bench, jit=False)
 
 
 def _given(subject: Any, variant: int) -> str:
