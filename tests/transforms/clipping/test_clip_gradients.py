@@ -114,7 +114,7 @@ def test_equinox_modules() -> None:
     def module_loss(model: Any, x: jax.Array) -> jax.Array:
         return 100 * jnp.sum(model(x) ** 2)
 
-    for by in ("global_norm", "leaf_norm", "value", "adaptive"):
+    for by in ("global_norm", "adaptive"):
         clip = clip_gradients(eqx.filter_grad(module_loss), max_norm=0.01, by=by)  # type: ignore[arg-type]
         found = eqx.filter_jit(clip)(model, X)
         grads = eqx.filter_grad(module_loss)(model, X)
@@ -268,7 +268,7 @@ def test_optax() -> None:
     assert zero.update(jnp.array([jnp.nan, 1.0]), zero.init(X))[0].tolist() == [0, 0]
 
 
-@pytest.mark.parametrize("shape", [(3,), (2, 3), (2, 3, 4), (2, 2, 3, 4)])
+@pytest.mark.parametrize("shape", [(2, 3), (2, 2, 3, 4)])
 def test_where_optax_is_right_we_agree(shape: tuple[int, ...]) -> None:
     grads = 5 * jax.random.normal(jax.random.key(0), shape)
     params = jax.random.normal(jax.random.key(1), shape)
