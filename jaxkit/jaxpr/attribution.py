@@ -134,7 +134,8 @@ def _enter(
     scope = joined(source.scope, place.scope)
     each = call.times
     if call.loop:
-        turns = trips.turns(line, scope, (*source.path, call.name))
+        loop = call.primitive if call.role == "loop_cond" else call.name
+        turns = trips.turns(line, scope, (*source.path, loop))
         trips.meet(line)
         each = 1 if turns is None else turns + call.extra
         if turns is None and call.role != "loop_cond":
