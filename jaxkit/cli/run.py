@@ -29,8 +29,9 @@ def run(
         list[str] | None,
         typer.Option(
             metavar="PATH",
-            help="Also write a report. Its ending says which: .txt to read, .json for programs, "
-            ".jsonl the recording itself, written as it happens. May be given several times.",
+            help="Also write a report. Its ending says which: .html and .txt to read, .json for "
+            "programs, .jsonl the recording itself, written as it happens. May be given several "
+            "times.",
             show_default=False,
         ),
     ] = None,
