@@ -24,6 +24,7 @@ __all__ = ["LAWS"]
 
 _WAIT = 1.5
 _HANGS = 10.0
+_WORKERS = 3
 # What JAX counts in there by itself.
 _INTERNAL = ("axis_env_state", "abstract_mesh_context_manager", "mesh_context_manager")
 
@@ -131,34 +132,63 @@ def _threads(bench: Bench) -> None:
         _recursive(bench)
 
 
+class _Meeting:
+    """Several threads inside a function at once, which leave it in the order in which they came.
+
+    In that order, and not the last one first: that is how a stack of all threads is found out.
+    A transform with a lock lets in one at a time, which is sound: nobody is waited for long.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self.barrier = threading.Barrier(threads)
+        self.came: list[int] = []
+        self.left = {n: threading.Event() for n in range(threads)}
+        self.on = False
+
+    def enter(self) -> None:
+        """Waits until all are inside."""
+        self.came.append(threading.get_ident())
+        with contextlib.suppress(threading.BrokenBarrierError):
+            self.barrier.wait(_WAIT)
+
+    def leave(self) -> None:
+        """Waits until those who came before have returned to their callers."""
+        place = self.came.index(threading.get_ident())
+        if place:
+            self.left[place - 1].wait(_WAIT)
+
+    def gone(self) -> None:
+        """This thread has returned to its caller."""
+        if threading.get_ident() in self.came:
+            self.left[self.came.index(threading.get_ident())].set()
+
+
 def _at_once(bench: Bench) -> None:
     """Several threads inside the function at the same time, each with its own arguments."""
     subject = bench.subject
-    workers = 3
-    barrier = threading.Barrier(workers)
-    waiting = threading.Event()
+    meeting = _Meeting(_WORKERS)
 
-    def meeting(*args: Any, **kwargs: Any) -> Any:
-        # A transform with a lock lets in one at a time: that is sound, and nobody is waited for.
-        if waiting.is_set():
-            with contextlib.suppress(threading.BrokenBarrierError):
-                barrier.wait(_WAIT)
+    def met(*args: Any, **kwargs: Any) -> Any:
+        if meeting.on:
+            meeting.enter()
         out = subject.fun(*args, **kwargs)
-        if waiting.is_set():
-            with contextlib.suppress(threading.BrokenBarrierError):
-                barrier.wait(_WAIT)
+        if meeting.on:
+            meeting.leave()
         return out
 
-    wrapped = bench.wrap(subject.around(meeting))
-    want = [bench.call(wrapped, subject, variant) for variant in range(workers)]
-    waiting.set()
-    got: list[Any] = [None] * workers
+    wrapped = bench.wrap(subject.around(met))
+    want = [bench.call(wrapped, subject, variant) for variant in range(_WORKERS)]
+    meeting.on = True
+    got: list[Any] = [None] * _WORKERS
 
     def work(variant: int) -> None:
-        got[variant] = bench.call(wrapped, subject, variant)
+        try:
+            got[variant] = bench.call(wrapped, subject, variant)
+        finally:
+            meeting.gone()
 
-    _run([lambda v=v: work(v) for v in range(workers)], "calls on three threads at once")
-    for variant in range(workers):
+    _run([lambda v=v: work(v) for v in range(_WORKERS)], "calls on three threads at once")
+    for variant in range(_WORKERS):
         bench.same(got[variant], want[variant], "one of three threads at once")
 
 
