@@ -52,14 +52,22 @@ class Sources:
         for code, offset in zip(codes, offsets, strict=True):
             who = self._origins.get(code)
             if who is None:
-                who = self._origins[code] = origin(code.co_filename)
+                who = self._origins[code] = _who(code.co_filename)
             if who == "user":
                 return _frame(code, offset), library
-            if who == "library" and library is None:
-                library = _frame(code, offset)
-            if who == "jaxkit":  # what called us is not part of the program
+            if who == "tracing":  # what called us is not part of the program
                 break
+            if who in ("library", "jaxkit") and library is None:
+                library = _frame(code, offset)
         return None, library
+
+
+def _who(filename: str) -> str:
+    """As `origin`, and ``tracing`` for where jaxkit itself has a function traced."""
+    who = origin(filename)
+    if who == "library" and "-packages/numpy/" in filename.replace("\\", "/"):
+        return "jax"  # which calls it, as in np.ravel of an array of JAX's
+    return "tracing" if who == "jaxkit" and filename.endswith("jaxprs.py") else who
 
 
 @functools.lru_cache(maxsize=20_000)

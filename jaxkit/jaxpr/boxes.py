@@ -63,18 +63,25 @@ def as_typed(box: Any, aval: Any) -> Any:
     return converted if converted.dtype == aval.dtype else box
 
 
-def refuse_other_form(rule: Any, primitive: str, part: str, expected: Any, found: Any) -> None:
-    """Raises if boxes that one part of a loop or branch gives do not fit what another has."""
-    before, after = _form(expected), _form(found)
-    if before == after:
-        return
-    at = next((i for i, (x, y) in enumerate(zip(before, after, strict=True)) if x != y), 0)
-    raise TypeError(
-        f"{type(rule).__name__} gives box {at} of the {part} of {primitive!r} the form "
-        f"{after[at]}, where it had {before[at]} before: the form of a box may depend on the "
-        "shape and dtype of its array and on nothing else; let `equation` return boxes of the "
-        "form that `lift` makes"
-    )
+def refuse_other_form(
+    rule: Any, primitive: str, before: tuple[Any, Any], after: tuple[Any, Any]
+) -> None:
+    """Raises if the boxes and the state of one part of a loop or branch do not fit another's."""
+    part = "results" if primitive == "cond" else "carry"
+    for index, (box, found) in enumerate(zip(before[0], after[0], strict=True)):
+        if _form(box) != _form(found):
+            raise TypeError(
+                f"{type(rule).__name__} gives box {index} of the {part} of {primitive!r} the form "
+                f"{_form(found)}, where it had {_form(box)} before: the form of a box may depend "
+                "on the shape and dtype of its array and on nothing else; let `equation` return "
+                "boxes of the form that `lift` makes"
+            )
+    if _form(before[1]) != _form(after[1]):
+        raise TypeError(
+            f"{type(rule).__name__} gives the state of {primitive!r} the form "
+            f"{_form(after[1])}, where it had {_form(before[1])} before: a loop carries the state, "
+            "whose shapes and dtypes must stay as `start` makes them"
+        )
 
 
 def refuse_other_axes(rule: Any, primitive: str, atoms: Sequence[Any], boxes: Any) -> None:
@@ -90,11 +97,16 @@ def refuse_other_axes(rule: Any, primitive: str, atoms: Sequence[Any], boxes: An
                 )
 
 
-def _form(boxes: Sequence[Any]) -> list[str]:
-    return [str(jax.tree.map(_kind, box)).replace("'", "") for box in boxes]
+def _form(tree: Any) -> str:
+    return str(jax.tree.map(_Kind, tree))
 
 
-def _kind(leaf: Any) -> str:
-    aval = jax.typeof(leaf)
-    shape = ",".join(str(size) for size in getattr(aval, "shape", ()))
-    return f"{getattr(aval, 'dtype', aval)}[{shape}]"
+class _Kind:
+    """The shape and dtype of an array, or the type of what is none, as a text."""
+
+    def __init__(self, value: Any) -> None:
+        self._aval = jax.typeof(value)
+
+    def __repr__(self) -> str:
+        shape = ",".join(str(size) for size in getattr(self._aval, "shape", ()))
+        return f"{getattr(self._aval, 'dtype', self._aval)}[{shape}]"

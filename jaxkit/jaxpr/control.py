@@ -39,7 +39,7 @@ def _scan(run: Run, at: Equation, boxes: Boxes) -> Boxes:
         carry, state = carried
         outs, state = run.closed(body.closed, [*fixed, *carry, *given], state, where)
         last = settled(outvars[: parts.carry], outs[: parts.carry]), strong(state)
-        _check(run, "scan", carried, last)
+        refuse_other_form(run.rule, "scan", carried, last)
         return last, outs[parts.carry :]
 
     with jaxprs.place_of(at.eqn):
@@ -61,13 +61,15 @@ def _while(run: Run, at: Equation, boxes: Boxes) -> Boxes:
     within, around = inside(at, body.name), inside(at, condition.name)
 
     def goes_on(carry: Boxes, state: Any) -> Any:
-        [found], state = run.closed(condition.closed, [*for_condition, *carry], state, around)
-        return run.rule.primal(found), strong(state)
+        [found], after = run.closed(condition.closed, [*for_condition, *carry], state, around)
+        after = strong(after)
+        refuse_other_form(run.rule, "while", ([], state), ([], after))
+        return run.rule.primal(found), after
 
     def turn(carry: Boxes, state: Any) -> Any:
         outs, after = run.closed(body.closed, [*for_body, *carry], state, within)
         last = settled(body.jaxpr.outvars, outs), strong(after)
-        _check(run, "while", (carry, state), last)
+        refuse_other_form(run.rule, "while", (carry, state), last)
         return last
 
     carry = settled(at.eqn.invars[first + second :], boxes[first + second :])
@@ -107,7 +109,7 @@ def _cond(run: Run, at: Equation, boxes: Boxes) -> Boxes:
             outs, after = run.closed(body.closed, boxes, state, inside(at, body.name))
             found = settled(body.jaxpr.outvars, outs), strong(after)
             first.append(found)
-            _check(run, "cond", first[0], found)
+            refuse_other_form(run.rule, "cond", first[0], found)
             return found
 
         return called
@@ -156,12 +158,6 @@ def _shard_map(run: Run, at: Equation, boxes: Boxes) -> Boxes:
     with jaxprs.place_of(at.eqn):
         outs, at.state = mapped(list(boxes), strong(at.state))
     return outs
-
-
-def _check(run: Run, primitive: str, before: Any, after: Any) -> None:
-    """Before JAX does, which knows nothing of boxes."""
-    part = "results" if primitive == "cond" else "carry"
-    refuse_other_form(run.rule, primitive, part, before, after)
 
 
 LOOPS: dict[str, Control] = {
