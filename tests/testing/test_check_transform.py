@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import jaxkit
-from jaxkit.testing import check_transform
+from jaxkit.testing import Subject, check_transform
 
 Fun = Callable[..., Any]
 
@@ -148,6 +148,13 @@ def test_sound_ones_pass(transform: Any, tags: tuple[str, ...]) -> None:
 def test_sound_ones_pass_the_standard_level(transform: Any, tags: tuple[str, ...]) -> None:
     report = check_transform(transform, tags=tags)
     assert report.ok, str(report)
+
+
+def test_nothing_is_left_out_by_accident() -> None:
+    report = check_transform(nothing, level="full")
+    assert report.ok
+    assert dict(report.data["not_checked"]) == {}
+    assert report.data["level"] == "full"
 
 
 # ---- broken ones ----------------------------------------------------------------------------
@@ -515,3 +522,76 @@ BROKEN = [
 def test_the_broken_law_is_named(transform: Any, tags: tuple[str, ...], law: str) -> None:
     report = check_transform(transform, tags=tags, level="quick")
     assert {finding.kind for finding in report.findings} == {law}, str(report)
+
+
+def test_the_report() -> None:
+    report = check_transform(drops_keywords, level="quick")
+    (finding,) = report.findings
+    assert finding.severity == "error"
+    assert finding.message.startswith(
+        "drops_keywords breaks the law that every argument reaches the function: positional, by "
+        "name, left to its default, *args and **kwargs: f("
+    )
+    assert finding.fix == "if that is meant, give the tag changes_signature"
+    assert "values" in report.data["passed"]
+    assert "args" not in report.data["passed"]
+    assert report.data["seconds"] > 0
+    assert "drops_keywords: 1 law broken" in str(report)
+
+
+def test_expected_failures() -> None:
+    known = {"args": "it has always been so", "lazy": "it is not"}
+    report = check_transform(drops_keywords, expected_failures=known, level="quick")
+    assert [finding.kind for finding in report.findings] == ["lazy"]
+    assert report.findings[0].message == (
+        "drops_keywords keeps the law that nothing runs when a function is wrapped, although "
+        "expected_failures says that it does not (it is not)"
+    )
+    assert list(report.data["expected_failures"]) == ["args"]
+
+
+def test_subjects_of_the_users() -> None:
+    def averages(fun: Fun) -> Fun:
+        """For functions of parameters and a row, which it gives each row of a batch."""
+
+        @functools.wraps(fun)
+        def wrapped(params: Any, batch: Any) -> Any:
+            return sum(fun(params, row) for row in batch) / 2
+
+        return wrapped
+
+    def loss(params: Any, batch: Any) -> Any:
+        return jnp.sum(params * batch)
+
+    subject = Subject(loss, (jnp.ones(3), jnp.ones((2, 3))))
+    tags = ("changes_values", "calls_many")
+    report = check_transform(averages, tags=tags, subjects=[subject], level="quick")
+    assert report.ok, str(report)
+    assert "static" in report.data["not_checked"]
+
+
+def test_one_device_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jax, "device_count", lambda: 1)
+    report = check_transform(plain, level="quick")
+    reason = (
+        "it takes 2 devices and here is 1; set JAX_NUM_CPU_DEVICES=4 in the environment before "
+        "JAX is imported"
+    )
+    assert dict(report.data["not_checked"]) == {"shard_map": reason, "sharding": reason}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"level": "thorough"}, "level must be one of quick, standard, full, got level='thorough'"),
+        ({"subjects": []}, "subjects must be None or one subject at least, got an empty sequence"),
+        (
+            {"tags": "no_jvp"},
+            "tags must be a sequence of tags, got tags='no_jvp'; write ('no_jvp',)",
+        ),
+    ],
+)
+def test_wrong_options(options: dict[str, Any], message: str) -> None:
+    with pytest.raises((TypeError, ValueError)) as caught:
+        check_transform(plain, **options)
+    assert str(caught.value) == message
