@@ -82,7 +82,7 @@ def hoisted(variant: str, clip: Any) -> Any:
 def test_global_norm(variant: str, kind: str) -> None:
     clip = hoisted(variant, jaxkit.clip_by_global_norm)
 
-    @settings(max_examples=4 if variant == "disabled_jit" else 25)
+    @settings(max_examples=4 if variant == "disabled_jit" else 15)
     @given(trees(kind), limits)
     def check(tree: Any, limit: float) -> None:
         leaves, structure = jax.tree.flatten(tree)
@@ -101,7 +101,7 @@ def test_global_norm(variant: str, kind: str) -> None:
 def test_leaf_norm(variant: str) -> None:
     clip = hoisted(variant, jaxkit.clip_by_leaf_norm)
 
-    @settings(max_examples=30)
+    @settings(max_examples=20)
     @given(trees("mixed"), limits)
     def check(tree: Any, limit: float) -> None:
         clipped, norms = clip(tree, np.float32(limit))
@@ -120,7 +120,7 @@ def test_per_example(variant: str) -> None:
     clip = hoisted(variant, jaxkit.clip_per_example)
     tree_of_rows = st.tuples(arrays(((3, 2), np.float32)), arrays(((3,), BFLOAT16)))
 
-    @settings(max_examples=30)
+    @settings(max_examples=20)
     @given(tree_of_rows, limits)
     def check(tree: Any, limit: float) -> None:
         clipped, norms = clip(tree, np.float32(limit))
@@ -138,7 +138,7 @@ def test_per_example(variant: str) -> None:
 def test_value(variant: str) -> None:
     clip = hoisted(variant, jaxkit.clip_by_value)
 
-    @settings(max_examples=30)
+    @settings(max_examples=20)
     @given(trees("mixed"), limits)
     def check(tree: Any, limit: float) -> None:
         clipped = clip(tree, np.float32(limit))
@@ -155,7 +155,7 @@ def test_adaptive(variant: str) -> None:
     clip = hoisted(variant, jaxkit.adaptive_clip)
     shape, ratio, eps = (3, 2), 0.25, np.float32(1e-3)
 
-    @settings(max_examples=30)
+    @settings(max_examples=20)
     @given(arrays((shape, np.float32)), arrays((shape, np.float32)))
     def check(grads: Any, params: Any) -> None:
         clipped, norms = clip(grads, params, np.float32(ratio))

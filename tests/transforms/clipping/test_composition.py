@@ -54,13 +54,14 @@ def test_derivatives_far_from_one(clip: Any, size: float) -> None:
 
 
 @pytest.mark.parametrize("clip", CLIPS.values(), ids=CLIPS)
-@pytest.mark.parametrize("limit", [1.0, 1e-30, 1e30])
-def test_at_zero_the_derivative_is_the_identity(clip: Any, limit: float) -> None:
-    at = jnp.zeros(2)
-    for derivative in (jax.jacfwd, jax.jacrev):
-        assert jax.jit(derivative(clip))(at, limit).tolist() == [[1, 0], [0, 1]]
-        assert not np.any(jax.jit(derivative(clip))(at, 0.0))
-    assert not np.any(jax.jit(jax.hessian(clip))(at, limit))
+def test_at_zero_the_derivative_is_the_identity(clip: Any) -> None:
+    derivatives = jax.jit(
+        lambda x, limit: (jax.jacfwd(clip)(x, limit), jax.jacrev(jax.jacrev(clip))(x, limit))
+    )
+    for limit in (1.0, 1e-30, 1e30, jnp.inf, 0.0):
+        first, second = derivatives(jnp.zeros(2), limit)
+        assert first.tolist() == ([[1, 0], [0, 1]] if limit else [[0, 0], [0, 0]])
+        assert not np.any(second)
 
 
 def test_the_norm_has_derivatives_too() -> None:
