@@ -156,6 +156,13 @@ def _one_minus_square(eqn: Any) -> Work:
     return Work(elementwise=elements(aval) * (8 if is_complex(aval) else 2))
 
 
+def _polynomial(eqn: Any) -> Work:
+    """Horner: a product and a sum for each coefficient but the first."""
+    aval = eqn.outvars[0].aval
+    steps = max(len(eqn.invars) - 2, 0)
+    return Work(elementwise=elements(aval) * steps * (8 if is_complex(aval) else 2))
+
+
 def _reduction(eqn: Any) -> Work:
     """Each line of n elements takes n - 1; what is empty takes none."""
     given = elements(eqn.invars[0].aval)
@@ -249,6 +256,7 @@ _OTHERS: dict[str, Rule] = {
     "abs": _abs,
     "integer_pow": _integer_pow,
     "one_minus_square": _one_minus_square,
+    "polynomial": _polynomial,
     **dict.fromkeys(
         "reduce_sum reduce_prod reduce_max reduce_min reduce_and reduce_or reduce_xor "
         "argmax argmin".split(),

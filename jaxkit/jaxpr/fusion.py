@@ -26,7 +26,8 @@ class Kind(IntEnum):
 
 _FUSED = """select_n clamp convert_element_type transpose rev slice dynamic_slice pad copy
 concatenate gather real imag complex reduce_precision integer_pow one_minus_square
-random_bits abs split unstack threefry2x32 to_edtype from_edtype shift_right_logical""".split()
+random_bits abs split unstack threefry2x32 polynomial to_edtype from_edtype
+shift_right_logical""".split()
 _KINDS: dict[str, Kind] = {
     **dict.fromkeys(_FUSED, Kind.FUSED),
     **dict.fromkeys("broadcast_in_dim broadcast_to iota empty full".split(), Kind.CHEAP),

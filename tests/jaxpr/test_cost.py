@@ -135,8 +135,8 @@ def test_a_loop_in_a_loop_is_met_as_often() -> None:
             {None: 1},
             TypeError,
             (
-                "a key of trip_counts must be a line ('train.py:41', 41 or a SourceLine) or the name "
-                "of a function or scope, got None of type NoneType"
+                "a key of trip_counts must be a line ('train.py:41', 41 or a SourceLine) or the "
+                "name of a function or scope, got None of type NoneType"
             ),
         ),
         (

@@ -154,8 +154,8 @@ def test_the_users_own_error() -> None:
         (
             lambda: jaxkit.inspect(jnp.sin, trip_counts=1.5),  # type: ignore[arg-type]
             (
-                "trip_counts must be a number of turns or a mapping to such numbers, got 1.5 of type "
-                "float"
+                "trip_counts must be a number of turns or a mapping to such numbers, got 1.5 of "
+                "type float"
             ),
         ),
     ],
