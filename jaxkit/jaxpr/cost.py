@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from jaxkit._jax.jaxprs import Program
 from jaxkit.jaxpr.blocks import ZERO, Block, Uncounted, add, blocks_of, own_vector
-from jaxkit.jaxpr.nesting import nested
+from jaxkit.jaxpr.nesting import Nested, nested
 from jaxkit.jaxpr.trips import Key, Trips
 from jaxkit.report import SourceLine
 
@@ -155,6 +155,18 @@ class Costs:
         """
         held = [(each, self._blocks[id(each.jaxpr)]) for each in nested(eqn)]
         return Cost(*own_vector(eqn, held, self._trips, self._branches).whole)
+
+    def held_by(self, eqn: Any) -> list[tuple[Nested, int]]:
+        """What an equation of the program runs, each with how often, on all devices.
+
+        Branches that do not count are among them.
+
+        Args:
+          eqn: one of the program's own equations.
+        """
+        held = [(each, self._blocks[id(each.jaxpr)]) for each in nested(eqn)]
+        every = own_vector(eqn, held, self._trips, "sum").calls
+        return [(each, times * devices) for each, _, times, devices in every]
 
 
 def _one_a_line(

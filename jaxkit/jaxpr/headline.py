@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jaxkit.jaxpr.cost import Cost, Costs
 from jaxkit.jaxpr.memory import Peak
 from jaxkit.jaxpr.units import bytes_text, flops_text, share_text
-from jaxkit.report import Finding, SourceLine, Table, Text, Tree
-from jaxkit.report.blocks import Align, Block
+from jaxkit.report import Block, Finding, Section, SourceLine, Table, Text, Tree
+from jaxkit.report.blocks import Align
+
+if TYPE_CHECKING:
+    from jaxkit.jaxpr.inspection import Inspection
 
 _LINES = 10
 _PRIMITIVES = 8
@@ -65,7 +68,11 @@ def _line(line: SourceLine | None) -> dict[str, Any] | None:
 
 
 def blocks_of_inspection(
-    name: str, costs: Costs, peak: Peak, findings: Sequence[Finding]
+    name: str,
+    costs: Costs,
+    peak: Peak,
+    findings: Sequence[Finding],
+    inspection: Callable[[], Inspection],
 ) -> list[Block]:
     """What a person reads: the headline, the costly lines, scopes and primitives, what is missing.
 
@@ -74,24 +81,48 @@ def blocks_of_inspection(
       costs: its costs.
       peak: its worst moment.
       findings: those of the lints.
+      inspection: gives the inspection that this is for, which is not there yet.
     """
-    blocks: list[Block] = [Text(_headline(name, costs), style="heading"), Text(_memory(peak))]
+    from jaxkit.jaxpr.views import figures_of, picture_of, short_tree_of, source_of, whole_tree_of
+
+    sums = _sums(costs)
+    blocks: list[Block] = [
+        Text(_headline(name, costs), style="heading"),
+        Section("", [figures_of(costs, peak)], brief=[]),
+        Text(_memory(peak)),
+    ]
+    if sums:
+        blocks += [
+            Section("Source", lambda: source_of(inspection()), brief=[]),
+            Section("Tree", lambda: whole_tree_of(inspection()), brief=[]),
+            Section("Sums", sums, brief=sums),
+            Section("", [], brief=lambda: short_tree_of(inspection())),
+            Section("Picture", lambda: picture_of(inspection()), brief=[]),
+        ]
+    if costs.uncounted:
+        blocks.append(_uncounted(costs))
+    # Pages show findings by themselves, a terminal shows what is here.
+    blocks.append(Section("", [], brief=[_finding(each) for each in findings]))
+    return blocks
+
+
+def _sums(costs: Costs) -> list[Block]:
+    blocks: list[Block] = []
     if costs.total.flops or costs.total.bytes:
         blocks.append(_table("line", costs.by_line, costs.total, _LINES))
     if len(costs.by_scope) > 1:
         blocks.append(_table("scope", costs.by_scope, costs.total, _SCOPES))
     if costs.by_primitive:
         blocks.append(_table("primitive", costs.by_primitive, costs.total, _PRIMITIVES))
-    if costs.uncounted:
-        shown = [
-            _short(each.where, f"{each.primitive}: ") + each.reason for each in costs.uncounted
-        ]
-        more = len(shown) - _UNCOUNTED
-        rest = [f"and {more} more"] if more > 0 else []
-        label = f"not in these figures, or counted once ({len(shown)}):"
-        blocks.append(Tree(label, [*shown[:_UNCOUNTED], *rest], style="bad"))
-    blocks.extend(_finding(each) for each in findings)
     return blocks
+
+
+def _uncounted(costs: Costs) -> Tree:
+    shown = [_short(each.where, f"{each.primitive}: ") + each.reason for each in costs.uncounted]
+    more = len(shown) - _UNCOUNTED
+    rest = [f"and {more} more"] if more > 0 else []
+    label = f"not in these figures, or counted once ({len(shown)}):"
+    return Tree(label, [*shown[:_UNCOUNTED], *rest], style="bad")
 
 
 def _headline(name: str, costs: Costs) -> str:

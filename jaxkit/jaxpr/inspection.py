@@ -158,11 +158,11 @@ def inspection_of(
     captured = tuple(f"captured value {i}" for i in range(program.captured))
     peak = peak_of(program, donated=donated, names=(*captured, *program.arguments))
     findings = _findings(program, lints)
-    return Inspection(
+    found = Inspection(
         "inspect",
         findings,
         data_of_inspection(name, costs, peak),
-        blocks_of_inspection(name, costs, peak, findings),
+        blocks_of_inspection(name, costs, peak, findings, lambda: found),
         name=name,
         program=program._replace(inputs=()),  # the user's arrays are not kept alive
         costs=costs,
@@ -170,6 +170,7 @@ def inspection_of(
         donated=donated,
         trip_counts=trip_counts,
     )
+    return found
 
 
 def _findings(program: Program, lints: Sequence[str] | None) -> Sequence[Finding]:

@@ -7,7 +7,8 @@ shown as `\n`, not obeyed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -17,9 +18,11 @@ from jaxkit.report.finding import SourceLine
 __all__ = [
     "Align",
     "Block",
+    "Figures",
     "Graph",
     "HeatLine",
     "Node",
+    "Section",
     "SourceHeat",
     "Style",
     "Table",
@@ -179,12 +182,14 @@ class Node:
         inputs: Which nodes it comes from, by their position in the graph.
         share: How much of the whole it is, from 0 to 1; None where that means nothing.
         where: The line of the user's source that it comes from.
+        detail: A second, smaller line in the box.
     """
 
     label: str
     inputs: Sequence[int] = ()
     share: float | None = None
     where: SourceLine | None = None
+    detail: str = ""
 
     def __post_init__(self) -> None:
         _check_share(self.share)
@@ -220,7 +225,57 @@ class Graph:
                     )
 
 
-Block = Text | Table | Tree | SourceHeat | Graph
+@dataclass(frozen=True)
+class Figures:
+    """The few numbers that a person looks for first.
+
+    Example:
+        >>> Figures([("peak memory", "4.1 GiB", "1.2 GiB of it arguments")]).items[0][1]
+        '4.1 GiB'
+
+    Args:
+        items: Of each its name, its value, and what else is to be said of it in a few words.
+    """
+
+    items: Sequence[tuple[str, str, str]]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "items", tuple(self.items))
+
+
+@dataclass(frozen=True)
+class Section:
+    """Blocks under a heading, made when they are drawn.
+
+    Example:
+        >>> Section("Tree", lambda: [Tree("step")], brief=[]).whole
+        (Tree(label='step', children=(), style='plain', share=None, where=None, folded=False),)
+
+    Args:
+        title: The heading; blocks of an empty title stand under none.
+        blocks: The blocks, or a function that makes them.
+        brief: What is drawn instead, without the heading, where there is little room, as on a
+            terminal; None for the blocks themselves.
+    """
+
+    title: str
+    blocks: Sequence[Block] | Callable[[], Sequence[Block]]
+    brief: Sequence[Block] | Callable[[], Sequence[Block]] | None = None
+
+    @functools.cached_property
+    def whole(self) -> tuple[Block, ...]:
+        """The blocks."""
+        return tuple(self.blocks() if callable(self.blocks) else self.blocks)
+
+    @functools.cached_property
+    def short(self) -> tuple[Block, ...]:
+        """What is drawn where there is little room."""
+        if self.brief is None:
+            return (Text(self.title, style="heading"), *self.whole) if self.title else self.whole
+        return tuple(self.brief() if callable(self.brief) else self.brief)
+
+
+Block = Text | Table | Tree | SourceHeat | Graph | Figures | Section
 
 
 def _check_share(share: float | None) -> None:

@@ -15,7 +15,17 @@ from typing import Any
 
 import jinja2
 
-from jaxkit.report.blocks import Block, Graph, SourceHeat, Table, Text, Tree
+from jaxkit.report.blocks import (
+    Block,
+    Figures,
+    Graph,
+    HeatLine,
+    Section,
+    SourceHeat,
+    Table,
+    Text,
+    Tree,
+)
 from jaxkit.report.escape import escape
 from jaxkit.report.finding import SEVERITIES, SourceLine
 from jaxkit.report.html.layout import picture
@@ -25,6 +35,7 @@ __all__ = ["fragment", "render_html"]
 
 _OPEN_NODES = 60  # of a tree with more, only the first levels are unfolded
 _OPEN_LEVELS = 2
+_MUCH = 0.15  # and what is so large a share of the whole
 
 
 def render_html(report: Report) -> str:
@@ -67,11 +78,20 @@ def _page(report: Report) -> dict[str, Any]:
         "report": report,
         "title": _title(report),
         "counts": counts,
-        "blocks": [_block(block) for block in report.blocks],
+        **_halves(report),
+        "sections": [b.title for b in report.blocks if isinstance(b, Section) and b.title],
         "style": _asset("style.css"),
         "script": script,
         "digest": digest,
     }
+
+
+def _halves(report: Report) -> dict[str, Any]:
+    """The blocks before the findings, and those after: the findings come before any section."""
+    titled = [isinstance(each, Section) and bool(each.title) for each in report.blocks]
+    at = titled.index(True) if True in titled else len(titled)
+    blocks = [_block(each) for each in report.blocks]
+    return {"head": blocks[:at], "tail": blocks[at:]}
 
 
 def _title(report: Report) -> str:
@@ -91,9 +111,30 @@ def _block(block: Block) -> Mapping[str, Any]:
         levels = _OPEN_LEVELS if _size(block) > _OPEN_NODES else 10**6
         return {"kind": "tree", "rows": _rows(block, levels)}
     if isinstance(block, SourceHeat):
-        return {"kind": "heat", "block": block}
+        return {"kind": "heat", "block": block, "lines": _with_gaps(block), "most": _most(block)}
+    if isinstance(block, Figures):
+        return {"kind": "figures", "block": block}
+    if isinstance(block, Section):
+        inner = [_block(each) for each in block.whole]
+        return {"kind": "section", "title": block.title, "blocks": inner}
     assert isinstance(block, Graph)
-    return {"kind": "graph", "block": block, "picture": picture(block)}
+    return {"kind": "graph", "block": block, "picture": picture(block), "most": _most(block)}
+
+
+def _with_gaps(heat: SourceHeat) -> list[HeatLine | None]:
+    """The lines, with None where some are left out."""
+    lines: list[HeatLine | None] = []
+    for before, line in zip((None, *heat.lines), heat.lines, strict=False):
+        if before is not None and line.number != before.number + 1:
+            lines.append(None)
+        lines.append(line)
+    return lines
+
+
+def _most(block: SourceHeat | Graph) -> float:
+    """The hottest's share: colours are relative to it, or all would be pale."""
+    parts = block.lines if isinstance(block, SourceHeat) else block.nodes
+    return max((part.share or 0.0 for part in parts), default=0.0) or 1.0
 
 
 def _size(tree: Tree) -> int:
@@ -117,7 +158,8 @@ def _rows(tree: Tree, open_levels: int) -> list[Mapping[str, Any]]:
         elif not node.children:
             rows.append({"leaf": True, "label": node.label, "style": node.style, **_common(node)})
         else:
-            unfolded = level < open_levels and not node.folded
+            much = level < open_levels or (node.share or 0.0) >= _MUCH
+            unfolded = much and not node.folded
             row = {"label": node.label, "style": node.style, "open": unfolded, **_common(node)}
             rows.append(row)
             stack.append((None, level))
@@ -142,10 +184,20 @@ def _environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        extensions=["jinja2.ext.loopcontrols"],
     )
-    filters: dict[str, Any] = {"shown": escape, "line_id": _line_id, "percent": _percent}
+    filters: dict[str, Any] = {
+        "shown": escape,
+        "line_id": _line_id,
+        "percent": _percent,
+        "anchor": _anchor,
+    }
     environment.filters.update(filters)  # pyright: ignore[reportUnknownMemberType]
     return environment
+
+
+def _anchor(title: str) -> str:
+    return "".join(c if c.isalnum() else "-" for c in title.lower())
 
 
 def _percent(share: float) -> str:

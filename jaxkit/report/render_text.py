@@ -20,7 +20,16 @@ from rich.segment import Segment
 from rich.table import Table as RichTable
 from rich.text import Text as RichText
 
-from jaxkit.report.blocks import Block, Graph, SourceHeat, Table, Text, Tree
+from jaxkit.report.blocks import (
+    Block,
+    Figures,
+    Graph,
+    Section,
+    SourceHeat,
+    Table,
+    Text,
+    Tree,
+)
 from jaxkit.report.escape import escape
 from jaxkit.report.finding import Finding
 from jaxkit.report.report import Report
@@ -32,6 +41,7 @@ _NARROWEST = 80
 _WIDEST = 120
 _INDENT = 2
 _HANG = 2
+_BARRED = 16
 
 _STYLES = {"plain": "", "heading": "bold", "dim": "dim", "good": "green", "bad": "red"}
 _SEVERITY_STYLES = {"error": "bold red", "warning": "bold yellow", "info": "bold cyan"}
@@ -101,28 +111,38 @@ def _draw(block: Block) -> RenderableType:
     if isinstance(block, Text):
         return _Line(_styled(block.text, block.style))
     if isinstance(block, Tree):
-        return Group(*_draw_tree(block, 0))
+        return Group(*_draw_tree(block))
     if isinstance(block, SourceHeat):
         return Group(*_draw_heat(block))
+    if isinstance(block, Section):
+        return Group(*(_draw(each) for each in block.short))
+    if isinstance(block, Figures):
+        parts = (f"{name} {value}{note and f' ({note})'}" for name, value, note in block.items)
+        return _Line(RichText(escape(", ".join(parts))))
     if isinstance(block, Graph):
         return _Line(_styled(f"{block.title or 'picture'}: {len(block.nodes)} boxes", "dim"))
     return _draw_table(block)
 
 
-def _draw_tree(tree: Tree | str, level: int) -> Iterator[RenderableType]:
-    if isinstance(tree, str):
-        yield _Line(RichText(escape(tree)), level * _INDENT)
-        return
-    bar = "" if tree.share is None else f"{_bar(tree.share)} "
-    yield _Line(_styled(f"{bar}{tree.label}", tree.style), level * _INDENT)
-    for child in tree.children:
-        yield from _draw_tree(child, level + 1)
+def _draw_tree(tree: Tree | str) -> Iterator[RenderableType]:
+    """Bars stand below each other at the left, so that they can be compared."""
+    stack: list[tuple[Tree | str, int]] = [(tree, 0)]  # it may be deeper than Python recurses
+    barred = isinstance(tree, Tree) and tree.share is not None
+    while stack:
+        node, level = stack.pop()
+        if isinstance(node, str):
+            node = Tree(node)
+        bar = "" if node.share is None else f"{_bar(node.share)} "
+        bar = bar.ljust(_BARRED if barred else 0)
+        yield _Line(_styled(node.label, node.style), level * _INDENT, bar)
+        stack.extend((child, level + 1) for child in reversed(node.children))
 
 
 def _bar(share: float) -> str:
     """Ten characters and a number: what is not nothing is not drawn as nothing."""
     full = min(math.ceil(10 * share), 10)
-    return f"{'#' * full}{'.' * (10 - full)} {share:4.0%}"
+    number = " <1%" if 0 < share < 0.01 else f"{share:4.0%}"
+    return f"{'#' * full}{'.' * (10 - full)} {number}"
 
 
 def _draw_heat(heat: SourceHeat) -> Iterator[RenderableType]:
@@ -194,15 +214,17 @@ class _Line:
 
     text: RichText
     indent: int = 0
+    lead: str = ""  # at the left of the indentation
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
         # However deep it is, half the width remains for what is said.
-        indent = min(self.indent, options.max_width // 2)
-        width = max(options.max_width - indent - _HANG, 1)
-        whole = self.text.cell_len <= options.max_width - indent
+        indent = min(self.indent, (options.max_width - len(self.lead)) // 2)
+        width = max(options.max_width - len(self.lead) - indent - _HANG, 1)
+        whole = self.text.cell_len <= options.max_width - len(self.lead) - indent
         lines = [self.text.copy()] if whole else self.text.wrap(console, width, overflow="fold")
         for i, line in enumerate(lines):
             line.rstrip()
-            yield Segment(" " * (indent + (_HANG if i else 0)))
+            lead = " " * len(self.lead) if i else self.lead
+            yield Segment(lead + " " * (indent + (_HANG if i else 0)))
             yield from line.render(console)
             yield Segment.line()

@@ -27,6 +27,7 @@ Renderer = Callable[[Report], str | bytes]
 _BUILT_IN = {
     ".html": "jaxkit.report.render_html:render_html",
     ".json": "jaxkit.report.render_json:render_json",
+    ".sarif": "jaxkit.report.render_sarif:render_sarif",
     ".txt": "jaxkit.report.render_text:render_text",
 }
 

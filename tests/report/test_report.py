@@ -76,8 +76,8 @@ def test_exceptions_survive_pickling() -> None:
             {"blocks": ["bad"]},
             TypeError,
             (
-                "blocks must hold only Text, Table, Tree, SourceHeat, Graph, "
-                "got blocks[0]='bad' of type str"
+                "blocks must hold only Text, Table, Tree, SourceHeat, Graph, Figures, "
+                "Section, got blocks[0]='bad' of type str"
             ),
         ),
         (
