@@ -128,10 +128,19 @@ def _one_tree(bench: Bench, tree: Any) -> None:
         return
     out = shape_of(got, order=order)
     expected = shape_of(bench.adapt(doubled)(tree), order=order)
-    if out != expected:
+    if out != expected and out != shape_of(_as_jax_orders(bench.adapt(doubled)(tree)), order=order):
         # JAX sorts keys wherever it takes a tree apart: that may be only how another law is broken.
         unordered = shape_of(got, order=False) == shape_of(bench.adapt(doubled)(tree), order=False)
         broken(f"a function's {expected} came back as {out}", weak=unordered)
+
+
+def _as_jax_orders(tree: Any) -> Any:
+    """The keys of plain dicts sorted, as `jax.tree.map` and `jax.jit` return what they are given.
+
+    Results in that order break no law: whoever calls jitted functions has them so. In any other
+    order, or as another container, they do; and what a function is given keeps its order.
+    """
+    return jax.tree.map(lambda x: x, tree)
 
 
 def _mapped(fun: Callable[[Any], Any], tree: Any) -> Any:
