@@ -114,6 +114,7 @@ def _twice(bench: Bench) -> None:
 
 
 def _methods(bench: Bench) -> None:
+    bench.own_functions()
     try:
         _as_methods(bench, register=False)
     except Exception as error:

@@ -75,6 +75,7 @@ def _with_collective(bench: Bench) -> None:
 
 
 def _sharding(bench: Bench) -> None:
+    bench.own_functions()
     values = np.arange(8, dtype=np.float32).reshape(4, 2)
     placements: list[Any] = [NamedSharding(_mesh(), PartitionSpec("d"))]
     placements.append(SingleDeviceSharding(jax.devices()[1]))

@@ -24,7 +24,6 @@ def _exceptions(bench: Bench) -> None:
         ValueError("of the function"),
         _NeedsArgumentsError(3, detail="kept"),
         KeyboardInterrupt(),
-        StopIteration(1),
         TypeError("of the function"),
     ]
     if bench.thorough():
@@ -34,7 +33,6 @@ def _exceptions(bench: Bench) -> None:
             AttributeError("a"),
             RuntimeError("r"),
             FloatingPointError("nan"),
-            GeneratorExit(),
             ExceptionGroup("both", [ValueError("v"), OSError("o")]),
         ]
     for error in errors:
