@@ -1,0 +1,109 @@
+"""How an equation came about: the user's lines that led to it, and the functions of JAX between.
+
+Read on JAX 0.10.2 and 0.12.0.1; see `jaxkit._jax.source` for the form of a traceback.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from types import CodeType
+from typing import Any, NamedTuple
+
+from jaxkit._jax.source import Frame
+from jaxkit._jax.source import _frame as frame_of  # one cache for both
+from jaxkit._jax.stack import origin
+
+
+class Origin(NamedTuple):
+    """Where an equation comes from.
+
+    Attributes:
+      lines: of the user's and of libraries, the innermost first; empty in a helper of JAX's.
+      through: names of JAX's functions from the primitive to the first of those lines.
+    """
+
+    lines: tuple[Frame, ...]
+    through: tuple[str, ...]
+
+    @property
+    def asked(self) -> bool:
+        """Whether a conversion was written as one, not what mixing dtypes brings about."""
+        return bool(self.lines) and not _CONVERSIONS.isdisjoint(self.through[-3:])
+
+
+_NOWHERE = Origin((), ())
+_CONVERSIONS = frozenset({"astype", "_astype", "asarray", "array", "convert_element_type"})
+
+
+class Origins:
+    """Origins of equations, each traceback read once."""
+
+    def __init__(self) -> None:
+        self._known: dict[Any, Origin] = {}
+        self._words: dict[CodeType, str] = {}
+
+    def of(self, eqn: Any) -> Origin:
+        """The origin of an equation; empty where JAX has forgotten it."""
+        traceback = getattr(eqn.source_info, "traceback", None)
+        if traceback is None:
+            return _NOWHERE
+        try:
+            known = self._known.get(traceback)
+            if known is None:
+                known = self._known[traceback] = self._read(traceback)
+            return known
+        except Exception:  # another form of traceback: nothing is known, nothing is wrong
+            return _NOWHERE
+
+    def _read(self, traceback: Any) -> Origin:
+        codes, offsets = traceback.raw_frames()
+        lines: list[Frame] = []
+        through: list[str] = []
+        for code, offset in zip(codes, offsets, strict=True):
+            who = self._words.get(code)
+            if who is None:
+                who = self._words[code] = origin(code.co_filename)
+            if who == "jaxkit" and code.co_filename.endswith("jaxprs.py"):
+                break  # what called us is not part of the program
+            if who in ("user", "library", "jaxkit"):
+                lines.append(frame_of(code, offset))
+            elif not lines and who == "jax":
+                through.append(code.co_name)
+        return Origin(tuple(lines), tuple(through))
+
+
+class Function(NamedTuple):
+    """A function that was traced: its name, its file and the first line of its definition."""
+
+    name: str
+    file: str
+    line: int
+
+
+_SOURCE = re.compile(r"(?P<name>.*) at (?P<file>.*):(?P<line>\d+)$")
+
+
+def function_of(jaxpr: Any) -> Function | None:
+    """The function that a jaxpr was traced from; None where that is not known."""
+    info = getattr(getattr(jaxpr, "debug_info", None), "func_src_info", None)
+    found = _SOURCE.match(info) if isinstance(info, str) else None
+    if found is None:
+        return None
+    return Function(found["name"], found["file"], int(found["line"]))
+
+
+def argument_names(jaxpr: Any) -> tuple[str, ...]:
+    """What the function calls its inputs, such as ``params['w']``; empty where not known."""
+    names: Any = getattr(getattr(jaxpr, "debug_info", None), "arg_names", None)
+    try:
+        return tuple(str(name) for name in names)
+    except TypeError:
+        return ()
+
+
+def is_donated(eqn: Any) -> tuple[bool, ...]:
+    """Which operands of a call it may overwrite."""
+    given: Any = eqn.params.get("donated_invars") or ()
+    read: Callable[[Any], bool] = bool
+    return tuple(read(each) for each in given)

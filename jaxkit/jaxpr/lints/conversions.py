@@ -1,0 +1,235 @@
+"""Conversions between dtypes that nobody asked for, or that undo each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from jaxkit.jaxpr.lints.code import Code
+from jaxkit.jaxpr.lints.graph import Graph, Node, Value
+from jaxkit.jaxpr.lints.kinds import finding
+from jaxkit.report import Finding
+
+# A number may have any dtype: arrays from so many elements on.
+SMALLEST = 2
+_LOW = frozenset({"bfloat16", "float16"})
+_NARROW = frozenset({*_LOW, "float32", "complex64"})
+_WIDE = frozenset({"float64", "complex128"})
+_BYTES = {"bfloat16": 2, "float16": 2, "float32": 4, "float64": 8}
+_INTEGERS = frozenset("int8 int16 int32 int64 uint8 uint16 uint32 uint64".split())
+_MOVES = frozenset("reshape squeeze transpose broadcast_in_dim slice rev copy name".split())
+_MIXING = frozenset(
+    """add sub mul div max min pow atan2 rem select_n dot_general conv_general_dilated
+    nextafter""".split()
+)
+_PRODUCTS = frozenset({"dot_general", "conv_general_dilated"})
+_FAR = 6  # equations that are looked ahead or back through
+
+
+def f64_upcast(code: Code) -> Iterator[Finding]:
+    """The first array of a narrower dtype that becomes float64 in a program that is given none.
+
+    Args:
+      code: the function.
+    """
+    graph = code.graph
+    if any(value.dtype in _WIDE and value.size >= SMALLEST for value in graph.inputs):
+        return
+    wide_results = any(v.dtype in _WIDE and v.size >= SMALLEST for v in graph.outputs)
+    for node in _conversions(graph):
+        before, after = node.ins[0], node.outs[0]
+        if before.dtype not in _NARROW or after.dtype not in _WIDE or before.size < SMALLEST:
+            continue
+        if node.origin.asked and not wide_results:
+            continue  # on purpose, and gone before the end
+        other = _other(node)
+        because = "" if other is None else f", as {other} is"
+        yield finding(
+            "f64-upcast",
+            node.where,
+            f"{before} becomes {after.dtype}{because}: from here on everything takes twice the "
+            "memory, and runs many times slower on a GPU",
+            "make the other operand narrow where it is made, as in np.float32(...) or "
+            "dtype=x.dtype, or use a Python number, which takes the array's dtype",
+            {"before": before.dtype, "after": after.dtype, "elements": before.size},
+        )
+        return
+
+
+def low_precision_upcast(code: Code) -> Iterator[Finding]:
+    """Arrays in 16 bits that become float32 because something else is.
+
+    Args:
+      code: the function.
+    """
+    graph = code.graph
+    yield from _mixed_products(graph)
+    stated = _of_wide_inputs(graph)
+    for node in _conversions(graph):
+        before, after = node.ins[0], node.outs[0]
+        if before.dtype not in _LOW or after.dtype not in ("float32", "float64"):
+            continue
+        if before.size < SMALLEST or node.origin.asked:
+            continue
+        other = _other(node)
+        if other is None or not _drags(other, after, stated) or _returns(after, before.dtype):
+            continue
+        yield _upcast(node, before, after.dtype, other)
+
+
+def _upcast(node: Node, before: Value, after: str, other: Value) -> Finding:
+    return finding(
+        "low-precision-upcast",
+        node.where,
+        f"{before} becomes {after}, as {other} is: what follows takes twice the memory, and no "
+        f"longer runs in {before.dtype}",
+        f"convert the other operand, .astype(jnp.{before.dtype}), or use a Python number, which "
+        "takes the array's dtype; where float32 is meant, write .astype(jnp.float32)",
+        {"before": before.dtype, "after": after, "other": str(other)},
+    )
+
+
+def _mixed_products(graph: Graph) -> Iterator[Finding]:
+    """Products of an array in 16 bits and one in float32: no conversion is written down."""
+    for node in graph.nodes:
+        if node.name not in _PRODUCTS or node.backward or node.again:
+            continue
+        low = [value for value in node.ins[:2] if value.dtype in _LOW]
+        wide = [value for value in node.ins[:2] if value.dtype == "float32"]
+        if low and wide and node.outs[0].dtype == "float32":
+            yield _upcast(node, low[0], "float32", wide[0])
+
+
+def convert_roundtrip(code: Code) -> Iterator[Finding]:
+    """Arrays that are converted and, with nothing done to them, converted back.
+
+    Args:
+      code: the function.
+    """
+    for node in _conversions(code.graph):
+        first = _conversion_before(node)
+        if first is None or not (node.origin.asked and first.origin.asked):
+            continue
+        start, middle, end = first.ins[0], first.outs[0].dtype, node.outs[0]
+        if start.dtype != end.dtype or not _is_pointless(start.dtype, middle):
+            continue
+        if start.size < SMALLEST or _is_compared(end, start):
+            continue
+        loses = _BYTES.get(middle, 8) < _BYTES.get(start.dtype, 0) or start.dtype in _INTEGERS
+        harm = "its last digits are lost" if loses else "nothing is gained"
+        yield finding(
+            "convert-roundtrip",
+            node.where,
+            f"{start} is converted to {middle} and straight back to {end.dtype}: {harm}, and the "
+            "array is copied twice",
+            "use the array as it was before both; to round on purpose, jax.lax.reduce_precision",
+            {"dtype": start.dtype, "through": middle, "elements": start.size},
+        )
+
+
+def _conversions(graph: Graph) -> Iterator[Node]:
+    live = graph.live()
+    for node in graph.nodes:
+        forward = not node.backward and not node.again
+        if node.name == "convert_element_type" and forward and id(node) in live:
+            yield node
+
+
+def _other(node: Node) -> Value | None:
+    """The operand that an array has been converted for."""
+    value = node.outs[0]
+    for _ in range(_FAR):
+        if len(value.users) != 1:
+            return None
+        user = value.users[0]
+        if user.name in _MIXING:
+            others = [each for each in user.ins if each is not value and each.dtype == value.dtype]
+            return others[-1] if others else None
+        if user.name not in _MOVES:
+            return None
+        value = user.outs[0]
+    return None
+
+
+def _drags(other: Value, value: Value, stated: set[int]) -> bool:
+    """Whether an operand is wide by accident, or makes a product wide.
+
+    An array in float32 that the function is given, as large as the one in 16 bits, is a state that
+    is kept in float32 on purpose.
+    """
+    source = other
+    for _ in range(_FAR):
+        node = source.node
+        if node is None or node.name not in _MOVES:
+            break
+        source = node.ins[0]
+    made = source.node
+    converted = made is not None and made.name == "convert_element_type"
+    if made is not None and converted and (made.origin.asked or made.ins[0].dtype in _LOW):
+        return False
+    if any(user.name in _PRODUCTS for user in value.users):
+        return True
+    return source.size < value.size or id(source) not in stated
+
+
+def _of_wide_inputs(graph: Graph) -> set[int]:
+    """Ids of the values that a float32 array among the inputs has a part in."""
+    found = {
+        id(value)
+        for value in (*graph.inputs, *graph.constants)
+        if value.dtype in ("float32", "float64") and value.size >= SMALLEST
+    }
+    for node in graph.nodes:
+        for region in node.regions:
+            found.update(
+                id(value)
+                for value in region.inputs
+                if value.kind == "inner" or (value.outer is not None and id(value.outer) in found)
+            )
+        if any(id(value) in found for value in node.ins):
+            found.update(id(value) for value in node.outs)
+    return found
+
+
+def _returns(value: Value, dtype: str) -> bool:
+    """Whether each way on leads straight back to the narrow dtype."""
+    todo, steps = [value], 0
+    while todo:
+        steps += 1
+        current = todo.pop()
+        if steps > 4 * _FAR or not current.users:
+            return False
+        for user in current.users:
+            if user.name == "convert_element_type" and user.outs[0].dtype == dtype:
+                continue
+            if user.name not in (_MIXING | _MOVES) - _PRODUCTS:
+                return False
+            todo.append(user.outs[0])
+    return True
+
+
+def _conversion_before(node: Node) -> Node | None:
+    value = node.ins[0]
+    for _ in range(_FAR):
+        before = value.node
+        if before is None or len(value.users) != 1:
+            return None
+        if before.name == "convert_element_type":
+            return before
+        if before.name not in _MOVES:
+            return None
+        value = before.ins[0]
+    return None
+
+
+def _is_pointless(start: str, middle: str) -> bool:
+    """Whether nobody means it: a float to an integer and back rounds, to 8 bits quantizes."""
+    if start in _BYTES:
+        return middle in _BYTES and middle != start
+    return start in _INTEGERS and (middle in _BYTES or middle in _INTEGERS)
+
+
+def _is_compared(end: Value, start: Value) -> bool:
+    """Whether it is used beside what it was: to find what rounding does."""
+    return any(
+        each.number == start.number for user in end.users for each in user.ins if each is not end
+    )

@@ -1,0 +1,42 @@
+"""Work whose result nobody uses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from jaxkit.jaxpr.lints.code import Code
+from jaxkit.jaxpr.lints.graph import Node
+from jaxkit.jaxpr.lints.heavy import is_heavy
+from jaxkit.jaxpr.lints.kinds import finding
+from jaxkit.jaxpr.units import flops_text
+from jaxkit.report import Finding
+
+
+def dead_code(code: Code) -> Iterator[Finding]:
+    """Heavy equations that no result of the program depends on, those of derivatives left out.
+
+    Args:
+      code: the function.
+    """
+    graph = code.written_graph
+    live = graph.live()
+    lines: dict[tuple[str, int], list[Node]] = {}
+    for node in graph.nodes:
+        if id(node) in live or node.derived or node.again or node.where is None:
+            continue
+        if any(id(region.holder) not in live for region in node.region.around if region.holder):
+            continue  # said of the loop already
+        if is_heavy(node):
+            lines.setdefault((node.where.file, node.where.line), []).append(node)
+    for nodes in lines.values():
+        worst = max(nodes, key=lambda node: node.flops)
+        flops = sum(node.flops for node in nodes)
+        yield finding(
+            "dead-code",
+            worst.where,
+            f"the result of {worst.name}, {worst.outs[0] if worst.outs else 'nothing'} "
+            f"({flops_text(flops)}), is not used: it is traced and compiled for nothing, and "
+            "computed where the function is not jitted",
+            "remove it, or return what it was meant for",
+            {"primitive": worst.name, "flops": flops},
+        )

@@ -1,0 +1,90 @@
+"""Numbers for values: two that are computed alike from the same have the same one."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+from jaxkit.jaxpr.lints.graph import Graph, Node, Value
+
+# What only hands on its operands, one result for each.
+_SAME = frozenset(
+    "copy copy_p stop_gradient name optimization_barrier pvary random_wrap random_unwrap".split()
+)
+_COMMUTE = frozenset("add add_any mul max min and or xor eq ne".split())
+_IGNORED = frozenset({"name", "inline", "sharding", "out_sharding", "weak_type"})
+
+
+def number(graph: Graph) -> None:
+    """Gives each value of a program its `number`.
+
+    Args:
+      graph: the program.
+    """
+    fresh = itertools.count()
+    known: dict[Any, int] = {}
+
+    def of(value: Value) -> int:
+        if value.number < 0:
+            value.number = known.setdefault(_start(value), -1)
+            if value.number < 0:
+                value.number = known[_start(value)] = next(fresh)
+        return value.number
+
+    for node in graph.nodes:
+        ins = [of(value) for value in node.ins]
+        if node.name in _SAME and len(ins) == len(node.outs):
+            for out, same in zip(node.outs, ins, strict=True):
+                out.number = same
+            continue
+        key = _key(node, ins)
+        for i, out in enumerate(node.outs):
+            if key is None:
+                out.number = next(fresh)
+                continue
+            found = known.get((key, i))
+            if found is None:
+                found = known[key, i] = next(fresh)
+            out.number = found
+    for value in graph.outputs:
+        of(value)
+
+
+def _start(value: Value) -> Any:
+    """What tells apart the values that no equation makes."""
+    if value.kind == "literal":
+        try:
+            return "literal", value.dtype, type(value.content), value.content.item()
+        except (AttributeError, TypeError, ValueError):
+            return "literal", value.dtype, type(value.content), repr(value.content)
+    return "value", id(value)
+
+
+def _key(node: Node, ins: list[int]) -> Any:
+    if node.eqn.effects:
+        return None
+    if node.name in _COMMUTE:
+        ins = sorted(ins)
+    key = node.name, _parameters(node.params), tuple(ins)
+    try:
+        hash(key)
+    except TypeError:
+        return None
+    return key
+
+
+def _parameters(params: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(
+        (name, _frozen(value)) for name, value in sorted(params.items()) if name not in _IGNORED
+    )
+
+
+def _frozen(value: Any) -> Any:
+    """Programs and arrays are equal where they are one; True is not 1."""
+    if value is True or value is False:
+        return str(value)
+    try:
+        hash(value)
+    except TypeError:
+        return id(value)
+    return value

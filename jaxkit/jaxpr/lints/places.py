@@ -1,0 +1,36 @@
+"""Where to point when two equations are to blame, and how to name the other one."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+
+from jaxkit._jax.source import Frame
+from jaxkit.jaxpr.lints.graph import Node
+from jaxkit.report import SourceLine
+
+
+def apart(first: Node, second: Node) -> tuple[SourceLine | None, SourceLine | None]:
+    """The line of the second and that of the first of two equations.
+
+    Where both stand on one line, as in a function that is called twice, those of the calls.
+
+    Args:
+      first: the one before.
+      second: the one to blame.
+    """
+    one, other = list(reversed(first.place)), list(reversed(second.place))
+    if not one or not other or one[-1] != other[-1] or one == other:
+        return second.where, first.where
+    for left, right in zip(one, other, strict=False):
+        if left != right:
+            return _line(right), _line(left)
+    return second.where, first.where
+
+
+def _line(frame: Frame) -> SourceLine:
+    return SourceLine(frame.file, frame.line, frame.column or None, frame.function)
+
+
+def short(line: SourceLine | None) -> str:
+    """``train.py:41``."""
+    return "a line that is not known" if line is None else f"{PurePath(line.file).name}:{line.line}"

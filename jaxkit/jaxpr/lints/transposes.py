@@ -1,0 +1,64 @@
+"""Transposes that undo each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from jaxkit.jaxpr.lints.code import Code
+from jaxkit.jaxpr.lints.graph import Node, Value
+from jaxkit.jaxpr.lints.kinds import finding
+from jaxkit.jaxpr.lints.places import short
+from jaxkit.report import Finding
+
+# Between the two, as many equations that work on each element by itself.
+BETWEEN = 8
+_EACH = frozenset(
+    """neg sign floor ceil round exp exp2 log log1p expm1 sin cos tan tanh logistic sqrt rsqrt cbrt
+    abs square integer_pow erf erfc convert_element_type copy name""".split()
+)
+
+
+def transpose_pair(code: Code) -> Iterator[Finding]:
+    """Transposes of which the second gives back the order that the first has changed.
+
+    Args:
+      code: the function.
+    """
+    live = code.graph.live()
+    for node in code.graph.nodes:
+        if node.name != "transpose" or node.backward or node.again or id(node) not in live:
+            continue
+        first = _first(node.ins[0])
+        if first is None or first.backward or not _moves(first):
+            continue
+        one, two = first.params["permutation"], node.params["permutation"]
+        if tuple(one[axis] for axis in two) != tuple(range(len(one))):
+            continue
+        yield finding(
+            "transpose-pair",
+            node.where,
+            f"the transpose {tuple(two)} of {node.ins[0]} undoes the one before "
+            f"({short(first.where)}): unless XLA cancels both, the array is copied twice",
+            "leave both out: what stands between does not depend on the order of the axes",
+            {"permutation": list(two), "bytes": node.ins[0].nbytes},
+        )
+
+
+def _first(value: Value) -> Node | None:
+    for _ in range(BETWEEN + 1):
+        node = value.node
+        if node is None or len(value.users) != 1:
+            return None  # the other order is used as well
+        if node.name == "transpose":
+            return node
+        if node.name not in _EACH or len(node.ins) != 1:
+            return None
+        value = node.ins[0]
+    return None
+
+
+def _moves(node: Node) -> bool:
+    """Whether axes longer than 1 change places."""
+    shape = node.ins[0].shape
+    long = [axis for axis in node.params["permutation"] if shape[axis] != 1]
+    return long != sorted(long)
