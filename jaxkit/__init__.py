@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from jaxkit.errors import ReportPathError as ReportPathError
     from jaxkit.errors import UsageError as UsageError
     from jaxkit.jaxpr._inspect import inspect as inspect
+    from jaxkit.jaxpr.lints import lint as lint
     from jaxkit.numerics.check_finite import check_finite as check_finite
     from jaxkit.numerics.x64 import x64 as x64
     from jaxkit.report import Finding as Finding
@@ -75,6 +76,7 @@ _WHERE = {
     "clip_per_example": "jaxkit.transforms._clip_per_example:clip_per_example",
     "explain": "jaxkit.compiles.explain:explain",
     "inspect": "jaxkit.jaxpr._inspect:inspect",
+    "lint": "jaxkit.jaxpr.lints:lint",
     "max_compiles": "jaxkit.compiles.budget:max_compiles",
     "transform": "jaxkit.transforms:transform",
     "watch": "jaxkit.compiles.watch:watch",
@@ -109,6 +111,7 @@ __all__ = [
     "clip_per_example",
     "explain",
     "inspect",
+    "lint",
     "max_compiles",
     "transform",
     "watch",

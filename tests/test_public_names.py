@@ -41,6 +41,7 @@ PUBLIC = [
     "clip_per_example",
     "explain",
     "inspect",
+    "lint",
     "max_compiles",
     "transform",
     "watch",

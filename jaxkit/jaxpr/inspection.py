@@ -154,10 +154,10 @@ def inspection_of(
       trip_counts: as for `jaxkit.inspect`.
     """
     costs = cost_of(program, trip_counts)
+    findings = _findings(program, lints, donated)
     donated = tuple(i + program.captured for i in donated)
     captured = tuple(f"captured value {i}" for i in range(program.captured))
     peak = peak_of(program, donated=donated, names=(*captured, *program.arguments))
-    findings = _findings(program, lints)
     found = Inspection(
         "inspect",
         findings,
@@ -173,14 +173,13 @@ def inspection_of(
     return found
 
 
-def _findings(program: Program, lints: Sequence[str] | None) -> Sequence[Finding]:
+def _findings(
+    program: Program, lints: Sequence[str] | None, donated: tuple[int, ...]
+) -> Sequence[Finding]:
     if lints is not None and not lints:
         return ()
-    try:
-        findings_of = _part("lints", "findings_of")
-    except ModuleNotFoundError:
-        return ()
-    return findings_of(program, select=lints)
+    findings_of = _part("lints", "findings_of")
+    return findings_of(program, select=lints, donated=donated)
 
 
 def _part(module: str, name: str) -> Any:

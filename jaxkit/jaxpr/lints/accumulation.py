@@ -59,8 +59,7 @@ def _terms(node: Node) -> int:
         return node.ins[2].size // max(node.ins[0].size, 1)
     axes = node.params.get("axes", (node.params.get("axis"),))
     lengths = [shape[axis] for axis in axes if isinstance(axis, int)]
-    product = math.prod(lengths)
-    return product
+    return math.prod(lengths)
 
 
 def _loops(node: Node) -> Iterator[Finding]:
