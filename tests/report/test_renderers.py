@@ -41,8 +41,8 @@ def test_an_unknown_suffix_names_the_known_ones(plugins: Any) -> None:
     plugins()
     with pytest.raises(ValueError) as caught:
         render(Report("compiles"), ".pdf")
-    assert (
-        str(caught.value) == "suffix must be one of .html, .json, .sarif, .txt, got suffix='.pdf'"
+    assert str(caught.value) == (
+        "suffix must be one of .html, .json, .sarif, .txt, got suffix='.pdf'"
     )
     with pytest.raises(ReportPathError) as caught_path:
         find_suffix("out.pdf", also=[".jsonl"])
