@@ -28,12 +28,24 @@ class Origin(NamedTuple):
 
     @property
     def asked(self) -> bool:
-        """Whether a conversion was written as one, not what mixing dtypes brings about."""
-        return bool(self.lines) and not _CONVERSIONS.isdisjoint(self.through[-3:])
+        """Whether a conversion was written as one, as in ``x.astype(dtype)``."""
+        last = self.through[-1:]
+        if last in (("meth",), ("__call__",)):  # a method; a dtype that is called
+            last = self.through[-2:-1]
+        return bool(self.lines) and not _CONVERSIONS.isdisjoint(last)
+
+    @property
+    def mixed(self) -> bool:
+        """Whether the line has an operator or a function of two arrays, called there itself."""
+        return bool(self.lines) and not _MIXING.isdisjoint(self.through[-1:])
 
 
 _NOWHERE = Origin((), ())
 _CONVERSIONS = frozenset({"astype", "_astype", "asarray", "array", "convert_element_type"})
+_MIXING = frozenset(
+    """op __call__ matmul dot vdot inner outer tensordot einsum where power float_power maximum
+    minimum select clip concatenate stack hstack vstack""".split()
+)
 
 
 class Origins:

@@ -10,10 +10,13 @@ from jaxkit.jaxpr.lints.graph import Node, Region, Value
 from jaxkit.jaxpr.lints.kinds import finding
 from jaxkit.report import Finding
 
-# bfloat16 has 8 bits: from 256 on, adding 1 changes nothing. float16 has 11, and rounds likewise.
-LONG = 256
+# bfloat16 has 8 bits: from 256 on, adding 1 changes nothing, so that 512 ones add up to 256.
+LONG = 512
 _LOW = frozenset({"bfloat16", "float16"})
-_SUMS = frozenset({"reduce_sum", "cumsum", "reduce_prod", "cumprod", "cumlogsumexp"})
+_CUMULATIVE = frozenset({"cumsum", "cumprod"})
+_CALLED = frozenset(
+    {"sum", "prod", "einsum", "reduce_sum", "reduce", "trace", "add", "_scatter_add"}
+)
 _MOVES = frozenset({"convert_element_type", "reshape", "copy", "squeeze", "broadcast_in_dim"})
 
 
@@ -26,12 +29,22 @@ def low_precision_accumulation(code: Code) -> Iterator[Finding]:
     for node in code.graph.nodes:
         if node.backward or node.again:
             continue
-        if node.name in _SUMS or node.name == "scatter-add":
+        if _is_sum(node):
             terms = _terms(node)
             if node.outs[0].dtype in _LOW and terms >= LONG:
                 yield _finding(node, terms, str(node.ins[0]))
         elif node.name in ("scan", "while"):
             yield from _loops(node)
+
+
+def _is_sum(node: Node) -> bool:
+    """Whether it is a sum that the user's line asks for, and not one of the inside of JAX's."""
+    if node.name in _CUMULATIVE:
+        return True
+    if node.name == "scatter-add":
+        return node.own and not node.derived
+    asked = not _CALLED.isdisjoint(node.origin.through[-1:])
+    return node.name in ("reduce_sum", "reduce_prod") and node.own and asked
 
 
 def _finding(node: Node, terms: int | None, what: str) -> Finding:

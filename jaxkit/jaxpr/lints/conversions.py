@@ -39,8 +39,9 @@ def f64_upcast(code: Code) -> Iterator[Finding]:
         before, after = node.ins[0], node.outs[0]
         if before.dtype not in _NARROW or after.dtype not in _WIDE or before.size < SMALLEST:
             continue
-        if node.origin.asked and not wide_results:
-            continue  # on purpose, and gone before the end
+        on_purpose = node.origin.asked and not wide_results  # gone before the end
+        if on_purpose or not (node.origin.asked or node.origin.mixed):
+            continue
         other = _other(node)
         because = "" if other is None else f", as {other} is"
         yield finding(
@@ -56,22 +57,24 @@ def f64_upcast(code: Code) -> Iterator[Finding]:
 
 
 def low_precision_upcast(code: Code) -> Iterator[Finding]:
-    """Arrays in 16 bits that become float32 because something else is.
+    """Arrays in 16 bits that become float32 because something else on the line is.
 
     Args:
       code: the function.
     """
     graph = code.graph
     yield from _mixed_products(graph)
-    stated = _of_wide_inputs(graph)
+    stated, meant = _of_wide_inputs(graph), _of_asked_conversions(graph)
     for node in _conversions(graph):
         before, after = node.ins[0], node.outs[0]
         if before.dtype not in _LOW or after.dtype not in ("float32", "float64"):
             continue
-        if before.size < SMALLEST or node.origin.asked:
+        if before.size < SMALLEST or not node.origin.mixed:
             continue
         other = _other(node)
-        if other is None or not _drags(other, after, stated) or _returns(after, before.dtype):
+        if other is None or id(other) in meant or _returns(after, before.dtype):
+            continue
+        if not _drags(other, after, stated):
             continue
         yield _upcast(node, before, after.dtype, other)
 
@@ -96,7 +99,8 @@ def _mixed_products(graph: Graph) -> Iterator[Finding]:
         low = [value for value in node.ins[:2] if value.dtype in _LOW]
         wide = [value for value in node.ins[:2] if value.dtype == "float32"]
         if low and wide and node.outs[0].dtype == "float32":
-            yield _upcast(node, low[0], "float32", wide[0])
+            if node.origin.mixed:
+                yield _upcast(node, low[0], "float32", wide[0])
 
 
 def convert_roundtrip(code: Code) -> Iterator[Finding]:
@@ -167,12 +171,12 @@ def _drags(other: Value, value: Value, stated: set[int]) -> bool:
     if made is not None and converted and (made.origin.asked or made.ins[0].dtype in _LOW):
         return False
     if any(user.name in _PRODUCTS for user in value.users):
-        return True
-    return source.size < value.size or id(source) not in stated
+        return id(source) in stated
+    return source.size < value.size or (source.size == value.size and id(source) not in stated)
 
 
 def _of_wide_inputs(graph: Graph) -> set[int]:
-    """Ids of the values that a float32 array among the inputs has a part in."""
+    """Ids of the values that a float32 array among the inputs or a float32 carry has a part in."""
     found = {
         id(value)
         for value in (*graph.inputs, *graph.constants)
@@ -183,9 +187,20 @@ def _of_wide_inputs(graph: Graph) -> set[int]:
             found.update(
                 id(value)
                 for value in region.inputs
-                if value.kind == "inner" or (value.outer is not None and id(value.outer) in found)
+                if value.kind in ("inner", "carry")
+                or (value.outer is not None and id(value.outer) in found)
             )
         if any(id(value) in found for value in node.ins):
+            found.update(id(value) for value in node.outs)
+    return found
+
+
+def _of_asked_conversions(graph: Graph) -> set[int]:
+    """Ids of what is computed from an array in 16 bits that was made wide on purpose."""
+    found: set[int] = set()
+    for node in graph.nodes:
+        asked = node.name == "convert_element_type" and node.origin.asked
+        if (asked and node.ins[0].dtype in _LOW) or any(id(value) in found for value in node.ins):
             found.update(id(value) for value in node.outs)
     return found
 
@@ -199,6 +214,8 @@ def _returns(value: Value, dtype: str) -> bool:
         if steps > 4 * _FAR or not current.users:
             return False
         for user in current.users:
+            if user.backward:
+                continue
             if user.name == "convert_element_type" and user.outs[0].dtype == dtype:
                 continue
             if user.name not in (_MIXING | _MOVES) - _PRODUCTS:

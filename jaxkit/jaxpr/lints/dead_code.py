@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from jaxkit.jaxpr.lints.code import Code
-from jaxkit.jaxpr.lints.graph import Node
+from jaxkit.jaxpr.lints.graph import Graph, Node
 from jaxkit.jaxpr.lints.heavy import is_heavy
 from jaxkit.jaxpr.lints.kinds import finding
 from jaxkit.jaxpr.units import flops_text
@@ -13,20 +13,23 @@ from jaxkit.report import Finding
 
 
 def dead_code(code: Code) -> Iterator[Finding]:
-    """Heavy equations that no result of the program depends on, those of derivatives left out.
+    """Heavy lines of which no equation has a part in a result, those of derivatives left out.
 
     Args:
       code: the function.
     """
     graph = code.written_graph
     live = graph.live()
+    if not _uses_arguments(graph, live):
+        return
+    used = {node.where for node in graph.nodes if id(node) in live}
     lines: dict[tuple[str, int], list[Node]] = {}
     for node in graph.nodes:
         if id(node) in live or node.derived or node.again or node.where is None:
             continue
         if any(id(region.holder) not in live for region in node.region.around if region.holder):
             continue  # said of the loop already
-        if is_heavy(node):
+        if is_heavy(node) and node.where not in used:
             lines.setdefault((node.where.file, node.where.line), []).append(node)
     for nodes in lines.values():
         worst = max(nodes, key=lambda node: node.flops)
@@ -40,3 +43,14 @@ def dead_code(code: Code) -> Iterator[Finding]:
             "remove it, or return what it was meant for",
             {"primitive": worst.name, "flops": flops},
         )
+
+
+def _uses_arguments(graph: Graph, live: set[int]) -> bool:
+    """Whether results depend on an array of numbers that the function is given.
+
+    Where they do not, it is called for what it makes on the way, as one that sets up parameters.
+    """
+    return any(
+        "float" in value.dtype and any(id(user) in live for user in value.users)
+        for value in graph.inputs
+    )

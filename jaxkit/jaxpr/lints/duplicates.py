@@ -30,6 +30,8 @@ def duplicate_computation(code: Code) -> Iterator[Finding]:
         before = first.setdefault((id(node.region), node.outs[0].number), node)
         if before is node or not is_heavy(node):
             continue
+        if before.derived and before.place == node.place:  # a rule of JAX's for a derivative
+            continue
         where, earlier = apart(before, node)
         line = where and (where.file, where.line)
         found.setdefault(line, (where, earlier, []))[2].append(node)

@@ -58,7 +58,9 @@ def findings_of(
     found: dict[Any, Finding] = {}
     for rule in [_rule(kind) for kind in chosen(select, ignore)]:
         for each in rule(code):
-            line = each.where and (each.where.file, each.where.line)
+            if each.where is None:
+                continue  # of the inside of JAX's: there is no line to change
+            line = each.where.file, each.where.line
             found.setdefault((each.kind, line, each.message), each)
     return tuple(sorted(found.values(), key=_order))
 

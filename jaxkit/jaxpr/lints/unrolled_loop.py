@@ -19,6 +19,8 @@ MANY_TURNS = 16
 _LINES = 3
 _LOOPS = 16  # in a program
 _SLICES = frozenset("slice dynamic_slice gather unstack split".split())
+# What adds up the leaves of a tree is no loop over turns that are alike.
+_ADDS = frozenset("add add_any max min and or".split())
 _MOVES = frozenset("squeeze reshape convert_element_type broadcast_in_dim copy".split())
 
 
@@ -86,9 +88,11 @@ def _chain(graph: Graph, group: list[Node]) -> int:
     longest = 0
     first, last = min(node.order for node in group), max(node.order for node in group)
     for node in graph.nodes[first : last + 1]:
-        before = max((length.get(id(value), 0) for value in node.ins), default=0)
-        here = before + (id(node) in members)
-        if here:
+        before = [length.get(id(value), 0) for value in node.ins]
+        is_turn = id(node) in members and not (node.name in _ADDS and 0 in before)
+        here = max(before, default=0) + is_turn
+        if here or id(node) in members:
+            here = max(here, 1)
             longest = max(longest, here)
             for value in node.outs:
                 length[id(value)] = here
@@ -112,7 +116,7 @@ def _part(value: Value) -> tuple[int, int] | None:
     while value.node is not None and value.node.name in _MOVES:
         value = value.node.ins[0]
     node = value.node
-    if node is None or node.name not in _SLICES:
+    if node is None or node.name not in _SLICES or line_in_loop(node.place) is None:
         return None
     whole = node.ins[0]
     while whole.node is not None and whole.node.name in (*_MOVES, *_SLICES):

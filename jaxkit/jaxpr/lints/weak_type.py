@@ -11,7 +11,7 @@ from jaxkit.report import Finding
 
 
 def weak_type_output(code: Code) -> Iterator[Finding]:
-    """Weakly typed results, where no weakly typed argument has made them so.
+    """Weakly typed results that are computed, from no weakly typed argument.
 
     Args:
       code: the function.
@@ -19,13 +19,12 @@ def weak_type_output(code: Code) -> Iterator[Finding]:
     graph = code.written_graph
     given = _from_weak_inputs(graph)
     for i, output in enumerate(graph.outputs):
-        if not output.weak or id(output) in given or output.kind == "input":
+        if not output.weak or id(output) in given or output.node is None:
             continue
         origin = _origin(output)
-        where = origin.node.where if origin.node is not None else code.header
         yield finding(
             "weak-type-output",
-            where,
+            origin.node.where if origin.node is not None else code.header,
             f"result {i}, {output}, has the weak type of a Python number: a function that is "
             "called with it and later with an array compiles twice, and it gives way to any other "
             "dtype",
