@@ -459,7 +459,7 @@ class Callable_:
         (jax.custom_jvp(lambda x: x), "<lambda>", "(x)"),
         (float, "float", None),
     ],
-    ids=str,
+    ids="partial partial-of-ours object jnp-add jnp-sin ufunc builtin custom-jvp class".split(),
 )
 def test_callables_of_other_kinds(fun: Any, name: str, signature: str | None) -> None:
     g = scale_output(fun)
