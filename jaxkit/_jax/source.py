@@ -28,7 +28,7 @@ class Sources:
 
     def __init__(self) -> None:
         self._lines: dict[Any, tuple[Frame | None, Frame | None]] = {}
-        self._origins: dict[CodeType, str] = {}
+        self._origins: dict[str, str] = {}
 
     def of(self, eqn: Any) -> tuple[Frame | None, Frame | None]:
         """The innermost line of the user's, and the innermost of any library but JAX.
@@ -50,15 +50,15 @@ class Sources:
         codes, offsets = traceback.raw_frames()
         library: Frame | None = None
         for code, offset in zip(codes, offsets, strict=True):
-            who = self._origins.get(code)
+            who = self._origins.get(code.co_filename)
             if who is None:
-                who = self._origins[code] = _who(code.co_filename)
+                who = self._origins[code.co_filename] = _who(code.co_filename)
             if who == "user":
-                return _frame(code, offset), library
+                return _frame(code, code.co_filename, offset), library
             if who == "tracing":  # what called us is not part of the program
                 break
             if who in ("library", "jaxkit") and library is None:
-                library = _frame(code, offset)
+                library = _frame(code, code.co_filename, offset)
         return None, library
 
 
@@ -71,12 +71,13 @@ def _who(filename: str) -> str:
 
 
 @functools.lru_cache(maxsize=20_000)
-def _frame(code: CodeType, offset: int) -> Frame:
+def _frame(code: CodeType, filename: str, offset: int) -> Frame:
+    # Equal code of two files is equal: the name of the file tells them apart in the cache.
     first, _, start, _ = next(
         itertools.islice(code.co_positions(), offset // 2, None), (None, None, None, None)
     )
     return Frame(
-        code.co_filename,
+        filename,
         first if first is not None else code.co_firstlineno,
         start + 1 if start is not None else 0,
         code.co_qualname,

@@ -15,6 +15,8 @@ from typer.main import get_command
 
 from jaxkit import __version__
 from jaxkit.cli.doctor import doctor
+from jaxkit.cli.inspect import inspect
+from jaxkit.cli.lint import lint
 from jaxkit.cli.report import report
 from jaxkit.cli.run import run
 from jaxkit.cli.transforms import transforms
@@ -38,6 +40,8 @@ app = typer.Typer(
 # What stands after the program is the program's, whatever it looks like.
 app.command("run", context_settings={"allow_interspersed_args": False})(run)
 app.command("report")(report)
+app.command("inspect")(inspect)
+app.command("lint")(lint)
 app.command("doctor")(doctor)
 app.command("transforms")(transforms)
 
