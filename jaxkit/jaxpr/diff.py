@@ -70,7 +70,7 @@ def diff_of(before: Inspection, after: Inspection) -> Report:
       >>> x = jax.ShapeDtypeStruct((8, 8), "float32")
       >>> once, twice = lambda x: jnp.tanh(x @ x), lambda x: jnp.tanh(x @ x @ x)
       >>> print(jaxkit.inspect(once)(x).diff(jaxkit.inspect(twice)(x)).blocks[0].text)
-      <lambda>: 1 equation added; 1.09 kFLOP -> 2.11 kFLOP (+94%)
+      <lambda>: 1 equation added; 1.09 kFLOP -> 2.11 kFLOP (+94.1%)
 
     Args:
       before: the one program.

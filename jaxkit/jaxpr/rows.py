@@ -178,7 +178,8 @@ class Rows:
 
     def _by_line(self, items: list[_Item], body: _Body, *, alone: bool = True) -> list[Row]:
         parts = _split(items, lambda item: item.where)
-        if alone and len(parts) == 1 and next(iter(parts)) == body.where:
+        whole = body.where is None and len(items) == len(body.jaxpr.eqns)
+        if alone and len(parts) == 1 and (whole or next(iter(parts)) == body.where):
             return self._equations(items, body)
         rows: list[Row] = []
         for line, part in parts.items():
