@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from types import CodeType
 from typing import Any, NamedTuple
 
 from jaxkit._jax.source import Frame
 from jaxkit._jax.source import _frame as frame_of  # one cache for both
-from jaxkit._jax.stack import origin
+from jaxkit._jax.source import _who as who_of
 
 
 class Origin(NamedTuple):
@@ -21,10 +20,14 @@ class Origin(NamedTuple):
     Attributes:
       lines: of the user's and of libraries, the innermost first; empty in a helper of JAX's.
       through: names of JAX's functions from the primitive to the first of those lines.
+      user: the innermost line of the user's.
+      library: the innermost of a library's, if none of the user's is inside of it.
     """
 
     lines: tuple[Frame, ...]
     through: tuple[str, ...]
+    user: Frame | None = None
+    library: Frame | None = None
 
     @property
     def asked(self) -> bool:
@@ -53,7 +56,7 @@ class Origins:
 
     def __init__(self) -> None:
         self._known: dict[Any, Origin] = {}
-        self._words: dict[CodeType, str] = {}
+        self._words: dict[str, str] = {}
 
     def of(self, eqn: Any) -> Origin:
         """The origin of an equation; empty where JAX has forgotten it."""
@@ -72,17 +75,24 @@ class Origins:
         codes, offsets = traceback.raw_frames()
         lines: list[Frame] = []
         through: list[str] = []
+        user = library = None
         for code, offset in zip(codes, offsets, strict=True):
-            who = self._words.get(code)
+            file = code.co_filename
+            who = self._words.get(file)
             if who is None:
-                who = self._words[code] = origin(code.co_filename)
-            if who == "jaxkit" and code.co_filename.endswith("jaxprs.py"):
+                who = self._words[file] = who_of(file)
+            if who == "jax":
+                if not lines:
+                    through.append(code.co_name)
+            elif who == "tracing":
                 break  # what called us is not part of the program
-            if who in ("user", "library", "jaxkit"):
-                lines.append(frame_of(code, offset))
-            elif not lines and who == "jax":
-                through.append(code.co_name)
-        return Origin(tuple(lines), tuple(through))
+            elif who != "stdlib":
+                lines.append(frame := frame_of(code, file, offset))
+                if who == "user":
+                    user = user or frame
+                elif user is None:
+                    library = library or frame
+        return Origin(tuple(lines), tuple(through), user, library)
 
 
 class Function(NamedTuple):

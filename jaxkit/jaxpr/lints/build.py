@@ -8,7 +8,6 @@ from typing import Any
 
 from jaxkit._jax.frames import Origin, Origins
 from jaxkit._jax.jaxprs import constants, is_literal, name_stack, open_jaxpr, scan_parts
-from jaxkit._jax.source import Sources
 from jaxkit.jaxpr._walk import joined, line_of
 from jaxkit.jaxpr.lints.graph import Graph, Kind, Node, Region, Value
 from jaxkit.jaxpr.nesting import Nested, nested
@@ -51,7 +50,7 @@ def build(jaxpr: Any) -> Graph:
 
 class _Builder:
     def __init__(self) -> None:
-        self._sources, self._origins = Sources(), Origins()
+        self._origins = Origins()
         self._nodes: list[Node] = []
         self._calls: list[Node] = []
         self._constants: dict[int, Value] = {}
@@ -134,7 +133,7 @@ class _Builder:
             ins,
             [],
             body.region,
-            line_of(self._sources.of(eqn), body.where),
+            line_of((origin.user, origin.library), body.where) if own else body.where,
             origin if own else Origin(body.origin.lines, origin.through),
             own,
             joined(body.scope, name_stack(eqn)),
@@ -174,7 +173,8 @@ class _Builder:
         outs = [self._value(body, atom) for atom in body.jaxpr.outvars]
         if body.caller is None:
             body.region.outs = outs
-            _ = body.region.work  # from the inside out, so that nothing recurses
+            if body.region is not self._top:
+                _ = body.region.work  # from the inside out, so that nothing recurses
             return
         outer, call = body.caller
         call.outs = outs

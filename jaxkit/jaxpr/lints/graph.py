@@ -240,14 +240,20 @@ class Graph:
     outputs: list[Value]
     constants: list[Value]
     calls: list[Node]
+    _marked: tuple[set[int], set[int]] | None = None
 
     def live(self) -> set[int]:
         """Ids of the nodes whose results matter, or that do something beside."""
-        return _marked(self)[0]
+        return self._marks()[0]
 
     def used(self) -> set[int]:
         """Ids of the values that matter."""
-        return _marked(self)[1]
+        return self._marks()[1]
+
+    def _marks(self) -> tuple[set[int], set[int]]:
+        if self._marked is None:
+            self._marked = _marked(self)
+        return self._marked
 
 
 def _own_work(eqn: Any) -> Work:

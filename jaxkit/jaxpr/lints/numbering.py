@@ -12,7 +12,6 @@ _SAME = frozenset(
     "copy copy_p stop_gradient name optimization_barrier pvary random_wrap random_unwrap".split()
 )
 _COMMUTE = frozenset("add add_any mul max min and or xor eq ne".split())
-_IGNORED = frozenset({"name", "inline", "sharding", "out_sharding", "weak_type"})
 
 
 def number(graph: Graph) -> None:
@@ -65,24 +64,19 @@ def _key(node: Node, ins: list[int]) -> Any:
         return None
     if node.name in _COMMUTE:
         ins = sorted(ins)
-    key = node.name, _parameters(node.params), tuple(ins)
+    values = node.params.values()
+    if node.name == "convert_element_type":  # weak or not, it computes the same
+        values = (node.params["new_dtype"],)
+    key = node.name, tuple(values), tuple(ins)
     try:
         hash(key)
     except TypeError:
-        return None
+        return node.name, tuple(_frozen(value) for value in values), tuple(ins)
     return key
 
 
-def _parameters(params: dict[str, Any]) -> tuple[Any, ...]:
-    return tuple(
-        (name, _frozen(value)) for name, value in sorted(params.items()) if name not in _IGNORED
-    )
-
-
 def _frozen(value: Any) -> Any:
-    """Programs and arrays are equal where they are one; True is not 1."""
-    if value is True or value is False:
-        return str(value)
+    """Itself; what cannot be compared, such as an array, is equal where it is one."""
     try:
         hash(value)
     except TypeError:
