@@ -58,21 +58,24 @@ class Code:
         return found.name.split(" at ")[0] if found else "the function"
 
     @functools.cached_property
-    def definition(self) -> SourceLine | None:
-        """The line on which the function's definition starts, that of its first decorator."""
-        found = function_of(open_jaxpr(self.written))
-        return None if found is None else SourceLine(found.file, found.line, None, found.name)
-
-    @functools.cached_property
     def header(self) -> SourceLine | None:
         """The line with the function's name and parameters."""
-        start = self.definition
-        if start is None:
+        return self.decorator(None)
+
+    def decorator(self, word: str | None) -> SourceLine | None:
+        """The line of the decorator in which a word stands; without one, that of the ``def``.
+
+        Args:
+          word: to look for.
+        """
+        found = function_of(open_jaxpr(self.written))
+        if found is None:
             return None
-        for line in range(start.line, start.line + _DECORATORS):
-            if _DEFINITION.match(linecache.getline(start.file, line)):
-                return SourceLine(start.file, line, None, start.function)
-        return start
+        for number in range(found.line, found.line + _DECORATORS):
+            text = linecache.getline(found.file, number)
+            if _DEFINITION.match(text) or (word is not None and word in text):
+                return SourceLine(found.file, number, None, found.name)
+        return SourceLine(found.file, found.line, None, found.name)
 
     @functools.cached_property
     def arguments(self) -> tuple[str, ...]:

@@ -98,9 +98,9 @@ def _mixed_products(graph: Graph) -> Iterator[Finding]:
             continue
         low = [value for value in node.ins[:2] if value.dtype in _LOW]
         wide = [value for value in node.ins[:2] if value.dtype == "float32"]
-        if low and wide and node.outs[0].dtype == "float32":
-            if node.origin.mixed:
-                yield _upcast(node, low[0], "float32", wide[0])
+        widened = node.outs[0].dtype == "float32" and node.origin.mixed
+        if low and wide and widened:
+            yield _upcast(node, low[0], "float32", wide[0])
 
 
 def convert_roundtrip(code: Code) -> Iterator[Finding]:

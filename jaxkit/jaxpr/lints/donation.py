@@ -30,7 +30,7 @@ def donation_unusable(code: Code) -> Iterator[Finding]:
     outputs = [value.aval for value in graph.outputs]
     for i in _unusable([inputs[i].aval for i in donated], outputs):
         value, name = inputs[donated[i]], code.arguments[donated[i]]
-        yield _finding(code.definition, f"{name}, {value}", value, code.name)
+        yield _finding(code.decorator("donate"), f"{name}, {value}", value, code.name)
     for call in graph.calls:
         if call.derived:
             continue

@@ -113,8 +113,8 @@ def neural(dtype: Any) -> Iterator[Clean]:
     yield from _each(
         jax.nn,
         "nn",
-        """relu relu6 sigmoid softplus sparse_plus soft_sign silu log_sigmoid leaky_relu hard_sigmoid
-        hard_silu hard_tanh elu celu selu gelu glu squareplus mish softmax log_softmax logsumexp
+        """relu relu6 sigmoid softplus sparse_plus soft_sign silu log_sigmoid leaky_relu
+        hard_sigmoid hard_silu hard_tanh elu celu selu gelu glu squareplus mish softmax log_softmax logsumexp
         standardize log1mexp identity""",
         x,
     )
@@ -492,15 +492,17 @@ def _is_float(tree: Any) -> bool:
 
 def warnings_of(clean: Clean) -> list[str] | None:
     """The findings that are no mere information; None for what cannot be traced."""
-    import jaxkit
+    from jaxkit._jax.jaxprs import trace
+    from jaxkit.jaxpr.lints import findings_of
 
     try:
-        jax.eval_shape(clean.fun, *clean.args)
+        program = trace(clean.fun, clean.args, {})
     except (TypeError, ValueError, NotImplementedError, AttributeError):
         return None  # not for this dtype, not differentiable backwards
-    found = jaxkit.lint(clean.fun)(*clean.args).findings
     return [
-        f"{each.kind} {each.where}: {each.message}" for each in found if each.severity != "info"
+        f"{each.kind} {each.where}: {each.message}"
+        for each in findings_of(program)
+        if each.severity != "info"
     ]
 
 
