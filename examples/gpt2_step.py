@@ -1,6 +1,6 @@
 """A training step of the size of GPT-2, to look at with `jaxkit inspect`; nothing is run.
 
-    jaxkit inspect examples/gpt2_step.py:train_step --report gpt2.html
+    jaxkit inspect examples/gpt2_step.py:train_step --args-from arguments --report gpt2.html
 
 The 124 million parameters are only described (`jax.ShapeDtypeStruct`), so that it needs no memory.
 """

@@ -88,8 +88,7 @@ def blocks_of_inspection(
     sums = _sums(costs)
     blocks: list[Block] = [
         Text(_headline(name, costs), style="heading"),
-        Section("", [figures_of(costs, peak)], brief=[]),
-        Text(_memory(peak)),
+        Section("", [figures_of(costs, peak)], brief=[Text(_memory(peak))]),
     ]
     if sums:
         blocks += [

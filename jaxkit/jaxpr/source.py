@@ -55,8 +55,8 @@ def _notes(findings: Iterable[Finding]) -> dict[str, dict[int, list[str]]]:
     notes: dict[str, dict[int, list[str]]] = defaultdict(lambda: defaultdict(list))
     for finding in findings:
         if finding.where is not None and finding.where.line:
-            fix = f" Fix: {finding.fix}" if finding.fix else ""
-            text = f"{finding.kind}: {finding.message}{fix}"
+            fix = f". Fix: {finding.fix}" if finding.fix else ""
+            text = f"{finding.kind}: {finding.message.rstrip('.')}{fix}"
             notes[finding.where.file][finding.where.line].append(text)
     return notes
 
@@ -98,7 +98,8 @@ def _heat(
     ]
     part = sum((cost.flops if total.flops else cost.bytes) for cost in costs.values())
     whole = total.flops or total.bytes
-    title = f"{share_text(part, whole)} of all {'operations' if total.flops else 'bytes'}"
+    of = "operations" if total.flops else "bytes"
+    title = f"{share_text(part, whole)} of all {of}; on each line its operations and bytes moved"
     return SourceHeat(file or "?", lines, title if text else f"{title} (its text is not there)")
 
 

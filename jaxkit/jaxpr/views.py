@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from jaxkit.jaxpr.cost import Costs
@@ -27,18 +28,22 @@ def figures_of(costs: Costs, peak: Peak) -> Figures:
     products = share_text(total.matmul_flops, total.flops)
     items = [
         ("operations", flops_text(total.flops), products and f"{products} in matrix products"),
-        (
-            "peak memory",
-            f"~{bytes_text(peak.bytes)}",
-            f"{bytes_text(peak.argument_bytes)} arguments",
-        ),
-        ("moved unfused", bytes_text(total.bytes), "read and written by all equations"),
+        ("peak memory", f"~{bytes_text(peak.bytes)}", _held(peak)),
+        ("bytes moved", bytes_text(total.bytes), "if nothing is fused"),
         ("intensity", f"{total.intensity:.2g}", "operations a byte moved"),
         ("equations", f"{total.equations:,}", "as often as they run"),
     ]
     if each != total:
         items.insert(1, ("on each device", flops_text(each.flops), "of the operations"))
     return Figures(items)
+
+
+def _held(peak: Peak) -> str:
+    parts = [f"{bytes_text(peak.argument_bytes)} arguments"]
+    if peak.where is not None and peak.by_line.get(peak.where):
+        place = f"{PurePath(peak.where.file).name}:{peak.where.line}"
+        parts.append(f"{bytes_text(peak.by_line[peak.where])} of {place}")
+    return ", ".join(parts)
 
 
 # The others are made when they are drawn: each takes about as long as the figures do.

@@ -88,12 +88,12 @@ def _rule(report: Report, kind: str) -> dict[str, Any]:
 def _result(
     finding: Finding, kinds: Sequence[str], seen: Counter[str], root: Path
 ) -> dict[str, Any]:
-    fix = f" Fix: {finding.fix}" if finding.fix else ""
+    fix = f". Fix: {finding.fix}" if finding.fix else ""
     found: dict[str, Any] = {
         "ruleId": finding.kind,
         "ruleIndex": kinds.index(finding.kind),
         "level": _LEVELS[finding.severity],
-        "message": {"text": finding.message + fix},
+        "message": {"text": finding.message.rstrip(".") + fix if fix else finding.message},
         "partialFingerprints": {"jaxkitFinding/v1": _fingerprint(finding, seen, root)},
     }
     if finding.where is not None and finding.where.file:

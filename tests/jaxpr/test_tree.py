@@ -181,10 +181,8 @@ def test_a_file_that_is_not_there() -> None:
     space: dict[str, Any] = {"jnp": jnp}
     exec(compile("def gone(x):\n    return jnp.sin(x)", "/nowhere/gone.py", "exec"), space)
     (heat,) = source_of(inspected(space["gone"], f32(3)))
-    assert (heat.file, heat.title) == (
-        "/nowhere/gone.py",
-        "100% of all operations (its text is not there)",
-    )
+    assert heat.file == "/nowhere/gone.py"
+    assert heat.title.endswith("(its text is not there)")
     assert [(line.number, line.text) for line in heat.lines] == [(2, "")]
 
 

@@ -60,7 +60,7 @@ def test_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "ruleId": "key-reuse",
         "ruleIndex": 0,
         "level": "warning",
-        "message": {"text": "key is used twice Fix: split"},
+        "message": {"text": "key is used twice. Fix: split"},
         "locations": [
             {
                 "physicalLocation": {

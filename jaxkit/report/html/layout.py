@@ -8,6 +8,7 @@ of its neighbours, and then move what is in it towards them.
 
 from __future__ import annotations
 
+import bisect
 import dataclasses
 import itertools
 from collections.abc import Sequence
@@ -17,8 +18,9 @@ from jaxkit.report.blocks import Graph, Node
 _CHARACTER = 6.7
 _SMALL_CHARACTER = 5.5
 _ONE_LINE, _TWO_LINES = 26.0, 40.0
-_GAP = 20.0
+_GAP = 16.0
 _LANE = 4.0  # what a passing arrow takes, beside the gap
+_FIRM = 30.0  # how much more a box insists on its place than an arrow
 _RISE = 26.0
 _LONGEST = 32
 _SWEEPS = 8
@@ -57,6 +59,7 @@ class _Place:
     above: list[int] = dataclasses.field(default_factory=list[int])
     below: list[int] = dataclasses.field(default_factory=list[int])
     x: float = 0.0
+    side: float = 0.0  # where it begins: long arrows on both sides, the longer the further out
 
 
 def picture(graph: Graph) -> Picture:
@@ -114,14 +117,17 @@ def _places(nodes: Sequence[Node], boxes: Sequence[Box]) -> tuple[list[_Place], 
     depth = _layers(nodes)
     places = [_Place(depth[i], boxes[i].width) for i in range(len(nodes))]
     routes: list[list[int]] = []
+    long = 0
     for i, node in enumerate(nodes):
         for source in dict.fromkeys(node.inputs):
             route = [source]
             for layer in range(depth[source] + 1, depth[i]):
                 route.append(len(places))
-                places.append(_Place(layer, _LANE))
+                side = (depth[i] - depth[source]) * (1 if long % 2 else -1)
+                places.append(_Place(layer, _LANE, side=float(side)))
             route.append(i)
             routes.append(route)
+            long += len(route) > 2
             for upper, lower in itertools.pairwise(route):
                 places[upper].below.append(lower)
                 places[lower].above.append(upper)
@@ -131,7 +137,9 @@ def _places(nodes: Sequence[Node], boxes: Sequence[Box]) -> tuple[list[_Place], 
 def _order(layers: list[list[int]], places: Sequence[_Place]) -> None:
     rank = [0.0] * len(places)
     for layer in layers:
+        layer.sort(key=lambda i: places[i].side)
         _rank(layer, rank)
+    best, kept = _crossings(layers, places), [list(layer) for layer in layers]
     for sweep in range(_SWEEPS):
         down = sweep % 2 == 0
         for layer in layers if down else reversed(layers):
@@ -141,6 +149,24 @@ def _order(layers: list[list[int]], places: Sequence[_Place]) -> None:
                 means[i] = sum(rank[n] for n in near) / len(near) if near else rank[i]
             layer.sort(key=means.__getitem__)
             _rank(layer, rank)
+        crossings = _crossings(layers, places)
+        if crossings < best:
+            best, kept = crossings, [list(layer) for layer in layers]
+    layers[:] = kept
+
+
+def _crossings(layers: Sequence[Sequence[int]], places: Sequence[_Place]) -> int:
+    """How often two arrows cross."""
+    count = 0
+    for upper, lower in itertools.pairwise(layers):
+        at = {i: n for n, i in enumerate(lower)}
+        ends: list[int] = []
+        for i in upper:
+            to = sorted(at[n] for n in places[i].below)
+            count += sum(len(ends) - bisect.bisect_right(ends, end) for end in to)
+            for end in to:
+                bisect.insort(ends, end)
+    return count
 
 
 def _rank(layer: Sequence[int], rank: list[float]) -> None:
@@ -185,14 +211,15 @@ def _apart(wanted: Sequence[float], widths: Sequence[float]) -> list[float]:
     offsets = [0.0]
     for left, right in itertools.pairwise(widths):
         offsets.append(offsets[-1] + (left + right) / 2 + _GAP)
-    blocks: list[tuple[float, int]] = []  # the sum of what is wanted from the left, how many
-    for x, offset in zip(wanted, offsets, strict=True):
-        total, count = x - offset, 1
-        while blocks and blocks[-1][0] / blocks[-1][1] > total / count:
-            before, many = blocks.pop()
-            total, count = total + before, count + many
-        blocks.append((total, count))
-    starts = [total / count for total, count in blocks for _ in range(count)]
+    blocks: list[tuple[float, float, int]] = []  # weighted sum wanted from the left, weight, count
+    for x, offset, width in zip(wanted, offsets, widths, strict=True):
+        weight = 1.0 if width == _LANE else _FIRM
+        total, count = weight * (x - offset), 1
+        while blocks and blocks[-1][0] / blocks[-1][1] > total / weight:
+            before, firm, many = blocks.pop()
+            total, weight, count = total + before, weight + firm, count + many
+        blocks.append((total, weight, count))
+    starts = [total / weight for total, weight, count in blocks for _ in range(count)]
     return [start + offset for start, offset in zip(starts, offsets, strict=True)]
 
 
