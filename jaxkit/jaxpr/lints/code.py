@@ -71,10 +71,10 @@ class Code:
         found = function_of(open_jaxpr(self.written))
         if found is None:
             return None
-        for number in range(found.line, found.line + _DECORATORS):
-            text = linecache.getline(found.file, number)
+        for line in range(found.line, found.line + _DECORATORS):
+            text = linecache.getline(found.file, line)
             if _DEFINITION.match(text) or (word is not None and word in text):
-                return SourceLine(found.file, number, None, found.name)
+                return SourceLine(found.file, line, None, found.name)
         return SourceLine(found.file, found.line, None, found.name)
 
     @functools.cached_property

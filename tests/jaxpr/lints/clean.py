@@ -114,8 +114,8 @@ def neural(dtype: Any) -> Iterator[Clean]:
         jax.nn,
         "nn",
         """relu relu6 sigmoid softplus sparse_plus soft_sign silu log_sigmoid leaky_relu
-        hard_sigmoid hard_silu hard_tanh elu celu selu gelu glu squareplus mish softmax log_softmax logsumexp
-        standardize log1mexp identity""",
+        hard_sigmoid hard_silu hard_tanh elu celu selu gelu glu squareplus mish softmax log_softmax
+        logsumexp standardize log1mexp identity""",
         x,
     )
     q = struct(2, 32, 4, 16, dtype=dtype)
