@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from jaxkit._jax.jaxprs import open_jaxpr
 from jaxkit.jaxpr.lints.code import Code
 from jaxkit.jaxpr.lints.graph import Node, Region, Value
 from jaxkit.jaxpr.lints.kinds import finding
@@ -43,6 +44,9 @@ def _is_sum(node: Node) -> bool:
         return True
     if node.name == "scatter-add":
         return node.own and not node.derived
+    if node.name == "reduce" and node.own:
+        combiner = open_jaxpr(node.params.get("jaxpr"))
+        return [eqn.primitive.name for eqn in combiner.eqns] == ["add"]
     asked = not _CALLED.isdisjoint(node.origin.through[-1:])
     return node.name in ("reduce_sum", "reduce_prod") and node.own and asked
 
@@ -70,7 +74,7 @@ def _terms(node: Node) -> int:
     shape = node.ins[0].shape
     if node.name == "scatter-add":
         return node.ins[2].size // max(node.ins[0].size, 1)
-    axes = node.params.get("axes", (node.params.get("axis"),))
+    axes = node.params.get("axes") or node.params.get("dimensions") or (node.params.get("axis"),)
     lengths = [shape[axis] for axis in axes if isinstance(axis, int)]
     return math.prod(lengths)
 

@@ -168,8 +168,10 @@ def _drags(other: Value, value: Value, stated: set[int]) -> bool:
         source = node.ins[0]
     made = source.node
     converted = made is not None and made.name == "convert_element_type"
-    if made is not None and converted and (made.origin.asked or made.ins[0].dtype in _LOW):
-        return False
+    if made is not None and converted:
+        before = made.ins[0]
+        if before.dtype in _LOW or (made.origin.asked and before.kind != "literal"):
+            return False
     if any(user.name in _PRODUCTS for user in value.users):
         return id(source) in stated
     return source.size < value.size or (source.size == value.size and id(source) not in stated)

@@ -11,6 +11,9 @@ from jaxkit.jaxpr.lints.kinds import finding
 from jaxkit.jaxpr.units import flops_text
 from jaxkit.report import Finding
 
+# Functions such as exp, of arrays: from so many elements on.
+SOME_ELEMENTS = 256
+
 
 def dead_code(code: Code) -> Iterator[Finding]:
     """Heavy lines of which no equation has a part in a result, those of derivatives left out.
@@ -20,7 +23,7 @@ def dead_code(code: Code) -> Iterator[Finding]:
     """
     graph = code.written_graph
     live = graph.live()
-    if not _uses_arguments(graph, live):
+    if not _uses_arguments(graph):
         return
     used = {node.where for node in graph.nodes if id(node) in live}
     lines: dict[tuple[str, int], list[Node]] = {}
@@ -29,7 +32,8 @@ def dead_code(code: Code) -> Iterator[Finding]:
             continue
         if any(id(region.holder) not in live for region in node.region.around if region.holder):
             continue  # said of the loop already
-        if is_heavy(node) and node.where not in used:
+        costs = is_heavy(node) or node.work.transcendentals >= SOME_ELEMENTS
+        if costs and node.where not in used:
             lines.setdefault((node.where.file, node.where.line), []).append(node)
     for nodes in lines.values():
         worst = max(nodes, key=lambda node: node.flops)
@@ -45,12 +49,10 @@ def dead_code(code: Code) -> Iterator[Finding]:
         )
 
 
-def _uses_arguments(graph: Graph, live: set[int]) -> bool:
+def _uses_arguments(graph: Graph) -> bool:
     """Whether results depend on an array of numbers that the function is given.
 
     Where they do not, it is called for what it makes on the way, as one that sets up parameters.
     """
-    return any(
-        "float" in value.dtype and any(id(user) in live for user in value.users)
-        for value in graph.inputs
-    )
+    used = graph.used()
+    return any("float" in value.dtype and id(value) in used for value in graph.inputs)

@@ -30,13 +30,25 @@ def duplicate_computation(code: Code) -> Iterator[Finding]:
         before = first.setdefault((id(node.region), node.outs[0].number), node)
         if before is node or not is_heavy(node):
             continue
-        if before.derived and before.place == node.place:  # a rule of JAX's for a derivative
+        if (before.derived or node.derived) and not _is_one_more_call(before, node):
             continue
         where, earlier = apart(before, node)
         line = where and (where.file, where.line)
         found.setdefault(line, (where, earlier, []))[2].append(node)
     for where, earlier, nodes in found.values():
         yield _finding(where, earlier, nodes)
+
+
+def _is_one_more_call(first: Node, second: Node) -> bool:
+    """Whether two lines, or two calls of one function, have brought the same: not two losses.
+
+    Nor one line, where a rule of JAX's for a derivative computes again.
+    """
+    one, other = first.place[::-1], second.place[::-1]
+    if len(one) != len(other):
+        return False
+    differ = [i for i, (left, right) in enumerate(zip(one, other, strict=True)) if left != right]
+    return len(differ) == 1
 
 
 def _finding(where: SourceLine | None, earlier: SourceLine | None, nodes: list[Node]) -> Finding:

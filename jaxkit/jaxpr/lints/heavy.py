@@ -7,8 +7,10 @@ from jaxkit.jaxpr.lints.graph import Node, Value
 # Matrix products, convolutions, decompositions, transforms: 1,000 operations are a product of two
 # 8 x 8 matrices.
 HEAVY_FLOPS = 1_000
-# Sorting, and functions such as exp, of arrays: from so many elements on.
+# Functions such as exp, of arrays: from so many elements on.
 MANY_ELEMENTS = 16_384
+# Sorting: from so many elements on.
+SORTED_ELEMENTS = 512
 _SORTS = frozenset({"sort", "top_k", "approx_top_k", "argsort"})
 
 
@@ -19,7 +21,7 @@ def is_heavy(node: Node) -> bool:
       node: the equation.
     """
     if node.name in _SORTS:
-        return node.ins[0].size >= MANY_ELEMENTS
+        return node.ins[0].size >= SORTED_ELEMENTS
     work = node.work
     return work.matmul + work.linalg >= HEAVY_FLOPS or work.transcendentals >= MANY_ELEMENTS
 

@@ -7,6 +7,7 @@ rules are not public. This one sees raw keys as well, and names both lines.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from jaxkit.jaxpr.lints.code import Code
 from jaxkit.jaxpr.lints.graph import Node, Region
@@ -30,17 +31,21 @@ def key_reuse(code: Code) -> Iterator[Finding]:
     graph = code.graph
     live = graph.live()
     used: dict[int, list[Node]] = {}
+    said: set[Any] = set()
     for node in graph.nodes:
         if node.name not in _CONSUMERS or node.again or node.backward or id(node) not in live:
             continue
         number = node.ins[0].number
         before = used.setdefault(number, [])
         first = next((each for each in before if not _exclusive(each.region, node.region)), None)
-        if first is not None:
-            yield _twice(first, node)
-        elif _same_in_each_turn(node):
-            yield _in_loop(node)
         before.append(node)
+        if first is None and not _same_in_each_turn(node):
+            continue
+        found = _in_loop(node) if first is None else _twice(first, node)
+        line = found.where and (found.where.file, found.where.line)
+        if line not in said:  # a function may use a key that it is given more than once itself
+            said.add(line)
+            yield found
 
 
 def _twice(first: Node, second: Node) -> Finding:

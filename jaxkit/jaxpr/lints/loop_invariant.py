@@ -6,13 +6,15 @@ from collections.abc import Iterator
 
 from jaxkit.jaxpr.lints.code import Code
 from jaxkit.jaxpr.lints.graph import Node, Region, Value
-from jaxkit.jaxpr.lints.heavy import is_heavy, is_made_of_numbers
+from jaxkit.jaxpr.lints.heavy import MANY_ELEMENTS, is_heavy, is_made_of_numbers
 from jaxkit.jaxpr.lints.kinds import finding
 from jaxkit.jaxpr.units import flops_text
 from jaxkit.report import Finding
 
 # In a loop of fewer turns nothing is repeated.
 FEW_TURNS = 2
+# Functions such as exp: from so many elements on, if all turns together have `MANY_ELEMENTS`.
+SOME_ELEMENTS = 256
 
 
 def loop_invariant(code: Code) -> Iterator[Finding]:
@@ -35,7 +37,7 @@ def loop_invariant(code: Code) -> Iterator[Finding]:
         fixed.update(id(value) for value in node.outs)
         if any(numbers.get(id(value), False) for value in node.outs):
             continue
-        if is_heavy(node) and id(node) in live and node.where and not _is_derived(node):
+        if _is_costly(node) and id(node) in live and node.where and not _is_derived(node):
             lines.setdefault((node.where.file, node.where.line), []).append(node)
     for nodes in lines.values():
         yield _finding(nodes)
@@ -54,6 +56,12 @@ def _finding(nodes: list[Node]) -> Finding:
         "compute it before the loop and use the result inside",
         {"primitive": worst.name, "flops": flops, "times": region.repeats},
     )
+
+
+def _is_costly(node: Node) -> bool:
+    elements = node.work.transcendentals
+    all_turns = elements * node.region.repeats
+    return is_heavy(node) or (elements >= SOME_ELEMENTS and all_turns >= MANY_ELEMENTS)
 
 
 def _loop(node: Node) -> Region | None:

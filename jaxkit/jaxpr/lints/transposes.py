@@ -17,6 +17,8 @@ _EACH = frozenset(
     abs square integer_pow erf erfc convert_element_type copy name""".split()
 )
 
+_WITH_NUMBER = frozenset("add sub mul div max min pow".split())
+
 
 def transpose_pair(code: Code) -> Iterator[Finding]:
     """Transposes of which the second gives back the order that the first has changed.
@@ -51,10 +53,18 @@ def _first(value: Value) -> Node | None:
             return None  # the other order is used as well
         if node.name == "transpose":
             return node
-        if node.name not in _EACH or len(node.ins) != 1:
+        arrays = [each for each in node.ins if not _is_number(each)]
+        if node.name not in (_EACH if len(node.ins) == 1 else _WITH_NUMBER) or len(arrays) != 1:
             return None
-        value = node.ins[0]
+        value = arrays[0]
     return None
+
+
+def _is_number(value: Value) -> bool:
+    """Whether it is one number, also as an array full of it."""
+    while value.node is not None and value.node.name == "broadcast_in_dim":
+        value = value.node.ins[0]
+    return value.shape == ()
 
 
 def _moves(node: Node) -> bool:
