@@ -179,7 +179,7 @@ def test_large_programs_in_about_linear_time() -> None:
     before, after = (jaxkit.inspect(chain(20_000, n), lints=[])(f32()) for n in (-1, 15_000))
     start = time.perf_counter()
     found = before.diff(after)
-    assert time.perf_counter() - start < 20
+    assert time.perf_counter() - start < 60
     assert differences(found) == [("added", "exp", "")]
 
 

@@ -138,7 +138,7 @@ def test_huge_and_deep_programs_are_bounded() -> None:
         assert len(labels(found.tree())) <= 1_000
         assert len(picture_of(found).nodes) <= 120
         page, text = render(found, ".html"), render(found, ".txt")
-        assert time.perf_counter() - start < 30
+        assert time.perf_counter() - start < 60
         assert len(page) < 2_000_000
         assert len(text.splitlines()) < 200
 

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from jaxkit.report import Table, Text, Tree
+from jaxkit.report import Figures, Finding, Report, Section, Table, Text, Tree, render
 
 
 def test_blocks_keep_tuples() -> None:
@@ -49,3 +49,40 @@ def test_blocks_refuse(make: Any, arguments: tuple[Any, ...], message: str) -> N
     with pytest.raises(ValueError) as caught:
         make(*arguments)
     assert str(caught.value) == message
+
+
+def test_a_section_is_made_when_drawn_and_short_on_a_terminal() -> None:
+    made: list[str] = []
+
+    def whole() -> list[Text]:
+        made.append("whole")
+        return [Text("all of it")]
+
+    section = Section("Details", whole, brief=[Text("in short")])
+    report = Report("x", [Finding("dead-code", "info", "found")], blocks=[Text("top"), section])
+    assert render(report, ".txt") == "top\nin short\n"
+    assert made == []
+    page = str(render(report, ".html"))
+    assert page.index("found</p>") < page.index("<h2>Details</h2>") < page.index("all of it")
+    assert '<a href="#details">Details</a>' in page
+    assert str(render(report, ".html")) == page
+    assert made == ["whole"]
+    plain = Report("x", blocks=[Section("Details", [Text("all of it")])])
+    assert render(plain, ".txt") == "Details\nall of it\n"
+    assert "all of it" in plain._repr_html_()
+
+
+def test_figures_are_tiles_or_one_line() -> None:
+    report = Report("x", blocks=[Figures([("peak", "4 GiB", "on a device"), ("<b>", "1", "")])])
+    assert render(report, ".txt") == "peak 4 GiB (on a device), <b> 1\n"
+    assert "<dt>&lt;b&gt;</dt>" in str(render(report, ".html"))
+
+
+def test_bars_of_a_tree_stand_below_each_other() -> None:
+    tree = Tree("all", [Tree("part", [Tree("much", share=0.004)], share=0.5), "rest"], share=1.0)
+    assert str(render(Report("x", blocks=[tree]), ".txt")).splitlines() == [
+        "########## 100% all",
+        "#####.....  50%   part",
+        "#.........  <1%     much",
+        "                  rest",
+    ]

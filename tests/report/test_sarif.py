@@ -8,7 +8,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from jaxkit.report import Finding, Report, SourceLine, render
 from tests.strategies import reports
@@ -37,6 +37,7 @@ def test_the_schema_refuses_what_is_wrong() -> None:
             VALIDATOR.validate(wrong)
 
 
+@settings(max_examples=40)
 @given(reports)
 def test_any_report_is_sarif(report: Report) -> None:
     run = document(report)["runs"][0]
