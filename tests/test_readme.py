@@ -19,7 +19,11 @@ def test_python_blocks_run(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     exec(compile(block, "README.md", "exec"), {"__name__": "readme"})
-    assert "batch['x'] changed shape: axis 0 took 2 sizes (32, 4)" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    if "jaxkit.watch()" in block:
+        assert "batch['x'] changed shape: axis 0 took 2 sizes (32, 4)" in printed
+    if "check_function" in block:
+        assert printed.startswith("attend: it means the same in every way; ")
 
 
 def test_every_cause_is_listed() -> None:
