@@ -16,8 +16,10 @@ from jaxkit.jaxpr.lints import (
     Code,
     accumulation,
     available,
+    dead_code,
     heavy,
     large_constant,
+    loop_invariant,
     transposes,
     unrolled_loop,
 )
@@ -245,6 +247,34 @@ def test_how_many_elements(extra: int, found: bool) -> None:
     x = f32(heavy.MANY_ELEMENTS + extra)
     twice = lambda x: jnp.exp(x).sum() + jnp.exp(x).max()  # noqa: E731
     assert ("duplicate-computation" in kinds(twice, x)) is found
+
+
+@pytest.mark.parametrize(("extra", "found"), [(0, True), (-1, False)])
+def test_how_many_elements_are_sorted(extra: int, found: bool) -> None:
+    x = f32(heavy.SORTED_ELEMENTS + extra)
+    twice = lambda x: jnp.sort(x)[0] + jnp.sort(x)[-1]  # noqa: E731
+    assert ("duplicate-computation" in kinds(twice, x)) is found
+
+
+@pytest.mark.parametrize(("extra", "found"), [(0, True), (-1, False)])
+def test_how_many_elements_are_unused(extra: int, found: bool) -> None:
+    def unused(x: Any) -> Any:
+        jnp.sin(x)
+        return x
+
+    assert ("dead-code" in kinds(unused, f32(dead_code.SOME_ELEMENTS + extra))) is found
+
+
+@pytest.mark.parametrize(
+    ("extra", "turns", "found"), [(0, 64, True), (-1, 99, False), (0, 63, False)]
+)
+def test_how_many_elements_in_a_loop(extra: int, turns: int, found: bool) -> None:
+    x = f32(loop_invariant.SOME_ELEMENTS + extra)
+
+    def loop(x: Any) -> Any:
+        return jax.lax.scan(lambda c, _: (c + jnp.exp(x), None), x, None, length=turns)[0]
+
+    assert ("loop-invariant" in kinds(loop, x)) is found
 
 
 @pytest.mark.parametrize(("turns", "found"), [(2, True), (1, False)])

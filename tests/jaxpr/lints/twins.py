@@ -867,3 +867,76 @@ def given_dtype(x):
 @fixed("f64-upcast", x8)
 def sums_in_64(x):
     return jnp.sum(x.astype(jnp.float64)).astype(jnp.float32)
+
+
+# What taught the rules something.
+
+
+@bad("dead-code", struct(1000))
+def unused_elementwise(x):
+    waves = jnp.sin(x)  # bad  # noqa: F841
+    return x + 1
+
+
+@bad("transpose-pair", struct(2, 4, 5, 3))
+def around_relu(x):
+    first = jnp.moveaxis(x, -1, 1)
+    return jnp.moveaxis(jax.nn.relu(first), 1, -1)  # bad
+
+
+@bad("low-precision-accumulation", struct(4096, dtype=jnp.bfloat16))
+def reduced_by_lax(x):
+    return lax.reduce(x, jnp.bfloat16(0), lax.add, (0,))  # bad
+
+
+@bad("low-precision-upcast", low_batch)
+def wide_mask_value(x):
+    return jnp.where(x > 0, x, np.float32(-1e9))  # bad
+
+
+@fixed("low-precision-upcast", low_batch)
+def number_of_no_dtype(x):
+    return jax.nn.softmax(x * jnp.array(0.125))
+
+
+@fixed("duplicate-computation", row, struct(32, 64), struct(8, 32), batch, derive=False)
+def two_losses_of_one_generator(d, g, z, x):
+    def score(d, v):
+        return jnp.tanh(v @ jnp.outer(d, d))
+
+    def critic(d):
+        return jnp.mean(score(d, x)) - jnp.mean(score(d, (z @ g)[:, :32]))
+
+    def generator(g):
+        return -jnp.mean(score(d, (z @ g)[:, :32]))
+
+    return jax.grad(critic)(d), jax.grad(generator)(g)
+
+
+@fixed("loop-invariant", struct(64), struct(100, 64))
+def small_decay(log_decay, xs):
+    def step(h, x):
+        return h * jnp.exp(log_decay) + x, None
+
+    return lax.scan(step, xs[0], xs)[0]
+
+
+@fixed("key-reuse", key(), struct(4, 8, 8, 3))
+def augmentation(k, images):
+    flip_key, shift_key, noise_key = jax.random.split(k, 3)
+    flip = jax.random.bernoulli(flip_key, 0.5, (4, 1, 1, 1))
+    images = jnp.where(flip, images[:, :, ::-1], images)
+    shift = jax.random.randint(shift_key, (2,), 0, 2)
+    images = lax.dynamic_slice(images, (0, shift[0], shift[1], 0), (4, 6, 6, 3))
+    return images + 0.1 * jax.random.normal(noise_key, images.shape)
+
+
+@fixed("key-reuse", struct(64, 10), struct(32, 64), struct(32, dtype=jnp.int32), key())
+def train_step(w, x, y, k):
+    def loss(w):
+        keep = jax.random.bernoulli(k, 0.9, x.shape)
+        logits = jnp.where(keep, x / 0.9, 0.0) @ w
+        return -jnp.mean(jnp.take_along_axis(jax.nn.log_softmax(logits), y[:, None], 1))
+
+    value, grads = jax.value_and_grad(loss)(w)
+    return w - 0.1 * grads, value
