@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import os
 import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -20,7 +21,16 @@ SECONDS = 120.0
 
 
 class TimedOutError(Exception):
-    """A check did not end: what it checks waits for something that will not come."""
+    """A check did not end.
+
+    Args:
+        message: How long it was waited for.
+        busy: Whether it is still at work; if not, it waits for something that will not come.
+    """
+
+    def __init__(self, message: str, *, busy: bool = False) -> None:
+        super().__init__(message)
+        self.busy = busy
 
 
 def settings() -> dict[str, Any]:
@@ -74,7 +84,10 @@ def in_a_thread_of_its_own(run: Callable[[], Any], *, seconds: float = SECONDS) 
         worker.start()
         worker.join(seconds)
     if worker.is_alive():
-        raise TimedOutError(f"no end within {seconds:.0f} s")
+        cpu = time.process_time()
+        worker.join(1.0)
+        busy = time.process_time() - cpu > 0.1
+        raise TimedOutError(f"no end within {seconds:.0f} s", busy=busy)
     if raised:
         raise raised[0]
     return result[0]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -62,7 +64,11 @@ class Subject:
         def delegate(*args: Any, **kwargs: Any) -> Any:
             return inner(*args, **kwargs)
 
-        return functools.wraps(self.fun, updated=())(delegate)
+        functools.update_wrapper(delegate, self.fun, updated=())
+        del delegate.__wrapped__  # a transform may look at it, but would find another function
+        with contextlib.suppress(TypeError, ValueError):
+            delegate.__signature__ = inspect.signature(self.fun)
+        return delegate
 
 
 def default_subjects(level: str) -> tuple[Subject, ...]:

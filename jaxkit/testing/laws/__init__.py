@@ -21,6 +21,7 @@ def laws() -> dict[str, Law]:
         state,
         statics,
         surroundings,
+        threads,
     )
 
     parts = (
@@ -33,6 +34,7 @@ def laws() -> dict[str, Law]:
         *devices.LAWS,
         *state.LAWS,
         *surroundings.LAWS,
+        *threads.LAWS,
         *errors.LAWS,
         *memory.LAWS,
     )

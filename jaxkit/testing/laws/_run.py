@@ -15,6 +15,7 @@ from jaxkit.testing._isolation import TimedOutError, in_a_thread_of_its_own
 from jaxkit.testing._subject import default_subjects
 from jaxkit.testing.laws import laws
 from jaxkit.testing.laws._law import Bench, BrokenError, Law, NotCheckedError, identity, said
+from jaxkit.testing.laws.callables import DECORATED
 
 __all__ = ["Outcome", "check_law", "check_laws", "check_with_causes"]
 
@@ -154,6 +155,8 @@ def _explains(root: Outcome, outcome: Outcome) -> bool:
         return True
     if cause == "isolation" and slug in _FOLLOWS_FROM_ISOLATION:
         return True
+    if cause == "callables" and DECORATED in root.message:
+        return slug in _FOLLOWS_FROM_ISOLATION
     if cause == "mutation" and "has been deleted" in outcome.message:
         return True
     host = any(name in root.message for name in _HOST)
@@ -176,6 +179,8 @@ def _attempted(law: Law, bench: Bench) -> Outcome:
         site = _site(error.__cause__ or error.__context__)
         return Outcome(law, "broken", str(error), site=site, weak=error.weak)
     except TimedOutError as error:
+        if error.busy:
+            return Outcome(law, "not-checked", f"it is still at work: {error}")
         return Outcome(law, "broken", f"a call did not end: {error}")
     except BaseException as error:
         if "may_raise" in bench.tags:

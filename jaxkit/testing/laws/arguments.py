@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from jaxkit.testing._compare import copied, difference
 from jaxkit.testing._subject import Subject
@@ -32,6 +33,7 @@ def _args(bench: Bench) -> None:
         _no_arguments(bench)
     _positional_only(bench)
     _same_meaning(bench)
+    _order_of_keywords(bench)
 
 
 def _plainly(bench: Bench) -> None:
@@ -105,12 +107,17 @@ def _no_arguments(bench: Bench) -> None:
     def nothing() -> Any:
         return jnp.float32(3.0)
 
+    def anything(a: Any) -> Any:
+        return jnp.float32(3.0)
+
     try:
         got = bench.wrap(nothing)()
     except Exception as error:
         broken(f"f() of a function without arguments raised {said(error)}")
     if bench.keeps_values:
-        bench.same(got, nothing(), "f() of a function without arguments", rtol=0.5)
+        with_one = bench.wrap(anything)(jnp.ones(3))
+        if difference(with_one, nothing(), rtol=0.5) is None:  # otherwise it is no matter of those
+            bench.same(got, nothing(), "f() of a function without arguments", rtol=0.5)
 
 
 def _positional_only(bench: Bench) -> None:
@@ -122,6 +129,29 @@ def _positional_only(bench: Bench) -> None:
         bench.wrap(first)(x, x, c=x)
     except TypeError as error:
         broken(f"f(x, x, c=x) of f(a, /, b, *, c=1.0) raised TypeError: {error}")
+
+
+def _order_of_keywords(bench: Bench) -> None:
+    """As the caller wrote them; JAX itself sorts those of what it traces."""
+    x = jnp.ones(2)
+    seen: list[tuple[bool, list[str], list[str]]] = []
+
+    def total(tree: Any, **other: Any) -> Any:
+        traced = any(isinstance(each, Tracer) for each in (*tree.values(), *other.values()))
+        seen.append((traced, list(tree), list(other)))
+        return tree["z"] + other["later"] + other["earlier"]
+
+    wrapped = bench.wrap(total)
+    seen.clear()
+    wrapped({"z": x, "a": x}, later=x, earlier=x)
+    for traced, tree, names in seen:
+        # Where dicts are sorted as well, `pytree` says so.
+        if not traced and tree == ["z", "a"] and names != ["later", "earlier"]:
+            broken(
+                f"f(tree, later=x, earlier=x) reached the function with **kwargs in the order "
+                f"{names}",
+                weak=True,
+            )
 
 
 def _same_meaning(bench: Bench) -> None:

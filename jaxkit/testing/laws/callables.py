@@ -39,8 +39,23 @@ def _with_a_rule() -> Callable[..., Any]:
     return made
 
 
+def _decorated() -> Callable[..., Any]:
+    def once(x: Any) -> Any:
+        return x * 1.0
+
+    @functools.wraps(once)
+    def twice(x: Any) -> Any:
+        return once(x) + once(x)
+
+    return twice
+
+
 def _product(y: Any, x: Any) -> Any:
     return x * y
+
+
+# Who goes behind its decorator goes behind those of all functions.
+DECORATED = "a decorated function"
 
 
 def _x() -> jax.Array:
@@ -63,6 +78,7 @@ def _callables(bench: Bench) -> None:
         "a builtin without a name": operator.methodcaller("__mul__", 2.0),
         "a bound method": _Doubles().__call__,
         "a lambda": lambda x: x * 2.0,
+        DECORATED: _decorated(),
     }
     module = {"an Equinox module": _Scale(jnp.float32(2.0))}
     if bench.thorough():

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxkit._jax.config import trace_context, trace_context_names
 from jaxkit.testing._subject import Subject, is_array, stack
 from jaxkit.testing.laws._law import Bench, Law, NotCheckedError, attempt, dynamic
 from jaxkit.testing.laws.drawn import check_drawn
@@ -70,8 +71,9 @@ def _vmap(bench: Bench) -> None:
             _mapped_twice(bench, call, rows)
     if not bench.own_subjects:
         _around_vmap(bench)
-        if bench.thorough() and bench.keeps_values:
-            _axis_name(bench)
+        if bench.keeps_values:
+            for name in ("batch", *sorted(_own_axes(bench) - {"batch"})):
+                _axis_name(bench, name)
 
 
 def _mapped(
@@ -122,15 +124,38 @@ def _around_vmap(bench: Bench) -> None:
     bench.same(got, want, "around a vmapped function")
 
 
-def _axis_name(bench: Bench) -> None:
+def _own_axes(bench: Bench) -> set[str]:
+    """Names of axes that the transform itself puts around the function."""
+    found: set[str] = set()
+
+    def noting(x: Any) -> Any:
+        found.update(_axis_names())
+        return x * 2.0
+
+    wrapped = bench.wrap(noting)
+    found.clear()
+    wrapped(_x())
+    # An underscore says that a name is nobody else's.
+    return {name for name in found - _axis_names() if not name.startswith("_")}
+
+
+def _axis_names() -> set[str]:
+    context = dict(zip(trace_context_names(), trace_context(), strict=False))
+    sizes = getattr(context.get("axis_env_state"), "axis_sizes", ())
+    return {name for name in sizes if isinstance(name, str)}
+
+
+def _axis_name(bench: Bench, name: str) -> None:
+    """A collective over the user's axis means that axis, whatever the transform maps over."""
+
     def centred(x: Any) -> Any:
-        return x - jax.lax.pmean(x, "batch")
+        return x - jax.lax.pmean(x, name)
 
     xs = jnp.asarray(np.arange(6, dtype=np.float32).reshape(2, 3))
-    with attempt("under jax.vmap with a collective in the function it"):
-        got = jax.vmap(bench.wrap(centred), axis_name="batch")(xs)
-    want = jax.vmap(bench.adapt(centred), axis_name="batch")(xs)
-    bench.same(got, want, "under jax.vmap with a collective in the function")
+    what = f"under jax.vmap with a collective over the axis {name!r} in the function"
+    with attempt(f"{what} it"):
+        got = jax.vmap(bench.wrap(centred), axis_name=name)(xs)
+    bench.same(got, jax.vmap(bench.adapt(centred), axis_name=name)(xs), what)
 
 
 def _scan(bench: Bench) -> None:

@@ -26,6 +26,7 @@ def _grad(bench: Bench) -> None:
         return
     _at_zero(bench)
     _in_half_precision(bench)
+    _in_double_precision(bench)
     _around_grad(bench)
     if bench.thorough():
         _closed_over(bench)
@@ -43,11 +44,14 @@ def _one_subject(bench: Bench, subject: Subject) -> None:
         plain, _ = _loss(bench.adapt(subject.fun), subject)
         want = jax.grad(plain)(at)
         bench.same(found, want, "jax.grad of it", rtol=_RTOL)
-        if bench.thorough():
+        if bench.thorough() or not bench.own_subjects:
             _second_order(bench, loss, plain, at)
-    elif bench.keeps_grad:
+            _compiled_and_mapped(bench, loss, plain, at)
+    elif bench.keeps_grad and bench.repeats:
         _finite_differences(loss, at, found)
-    if "no_jvp" not in bench.tags:
+        if not bench.own_subjects:
+            _second_by_differences(bench)
+    if "no_jvp" not in bench.tags and bench.repeats:
         _forward(bench, loss, at, found)
 
 
@@ -105,28 +109,78 @@ def _second_order(bench: Bench, loss: Loss, plain: Loss, at: list[Any]) -> None:
     with attempt("the second derivative of it"):
         got = jax.grad(slope(loss))(at)
     want = jax.grad(slope(plain))(at)
-    bench.same(got, want, "the second derivative of it", rtol=_RTOL * 10)
+    bench.same(got, want, "the second derivative of it, jax.grad of jax.grad,", rtol=_RTOL * 10)
+    if "no_jvp" in bench.tags:
+        return
+    with attempt("jax.jvp of jax.grad of it"):
+        got = jax.jvp(jax.grad(loss), (at,), (along,))[1]
+    want = jax.jvp(jax.grad(plain), (at,), (along,))[1]
+    bench.same(got, want, "the second derivative of it, jax.jvp of jax.grad,", rtol=_RTOL * 10)
 
 
-def _finite_differences(loss: Loss, at: list[Any], found: list[Any]) -> None:
+def _compiled_and_mapped(bench: Bench, loss: Loss, plain: Loss, at: list[Any]) -> None:
+    """A rule that looks at numbers or at the batch is right for one call and wrong for many."""
+    if bench.tags & {"no_jit", "no_vmap"}:
+        return
+    points = [jnp.stack([x, x * x.dtype.type(1.25)]) for x in at]
+    try:
+        got = jax.jit(jax.vmap(jax.grad(loss)))(points)
+    except Exception:
+        return  # jit and vmap say so
+    want = jax.vmap(jax.grad(plain))(points)
+    bench.same(got, want, "jax.jit of jax.vmap of jax.grad of it", rtol=_RTOL)
+
+
+def _second_by_differences(bench: Bench) -> None:
+    """Of a function that has no second derivative, what the transform makes of it."""
+    for size in (1.0, 6.0):
+        x = jnp.asarray([0.5 * size, -1.25 * size, 2.0 * size])
+        loss, at = _loss(bench.wrap(lambda x: x * 2.0), Subject(abs, (x,)))
+        along = _direction(at)
+
+        def slope(points: list[Any], loss: Any = loss, along: Any = along) -> Any:
+            return jnp.vdot(jax.grad(loss)(points)[0], along[0])
+
+        with attempt("the second derivative of it"):
+            second = float(jnp.vdot(jax.grad(slope)(at)[0], along[0]))
+        moved = lambda step, at=at, along=along: [at[0] + jnp.float32(step) * along[0]]  # noqa: E731
+        differ = _differences(lambda step, moved=moved: float(slope(moved(step))))
+        noise = 1e-3 * abs(float(slope(at)))
+        if differ is None or max(map(abs, differ)) <= noise:
+            continue  # a gradient in steps is flat between them
+        if not np.isfinite(second) or abs(second - differ[1]) > 0.1 * max(map(abs, differ)) + noise:
+            broken(
+                f"its second derivative is {second:.4g}, but its gradient changes by "
+                f"{differ[1]:.4g}"
+            )
+
+
+def _finite_differences(loss: Loss, at: list[Any], grads: list[Any]) -> None:
     """Where values change there is nothing to compare with but the values themselves."""
     along = _direction(at)
-    slope = sum(float(np.sum(as_numpy(g) * as_numpy(v))) for g, v in zip(found, along, strict=True))
+    slope = sum(float(np.sum(as_numpy(g) * as_numpy(v))) for g, v in zip(grads, along, strict=True))
 
     def value(step: float) -> float:
         moved = [x + jnp.asarray(step, x.dtype) * v for x, v in zip(at, along, strict=True)]
         return float(loss(moved))
 
+    found = _differences(value)
+    if found is None:
+        return
+    size = max(map(abs, found))
+    if not np.isfinite(slope) or abs(slope - found[1]) > 0.1 * size + 1e-3:
+        broken(
+            f"jax.grad of it gives the slope {slope:.4g}, but its values change by {found[1]:.4g}"
+        )
+
+
+def _differences(value: Callable[[float], float]) -> list[float] | None:
+    """Differences over two steps; None at a kink, a step or in rounding."""
     steps = [(value(h) - value(-h)) / (2 * h) for h in (2e-2, 1e-2)]
     sides = [(value(1e-2) - value(0.0)) / 1e-2, (value(0.0) - value(-1e-2)) / 1e-2]
     size = max(abs(each) for each in (*steps, *sides))
     steady = abs(steps[0] - steps[1]) <= 0.03 * size and abs(sides[0] - sides[1]) <= 0.1 * size
-    if not np.isfinite(size) or not steady:
-        return  # a kink, a step or rounding: no derivative to hold it to
-    if not np.isfinite(slope) or abs(slope - steps[1]) > 0.1 * size + 1e-3:
-        broken(
-            f"jax.grad of it gives the slope {slope:.4g}, but its values change by {steps[1]:.4g}"
-        )
+    return steps if np.isfinite(size) and steady else None
 
 
 def _at_zero(bench: Bench) -> None:
@@ -149,6 +203,15 @@ def _in_half_precision(bench: Bench) -> None:
         with attempt(f"jax.grad of it in {x.dtype}"):
             got = jax.grad(lambda x: bench.wrap(lambda x: _square(x))(x))(x)
         bench.same(got, jax.grad(_square)(x), f"jax.grad of it in {x.dtype}")
+
+
+def _in_double_precision(bench: Bench) -> None:
+    if bench.tags & {"of_gradients", "of_value_and_grad", "changes_dtype"}:
+        return
+    with jax.enable_x64(True):
+        x = jnp.asarray([1 / 3, -0.7], jnp.float64)
+        got = jax.grad(lambda x: bench.wrap(lambda x: _square(x))(x))(x)
+        bench.same(got, jax.grad(_square)(x), "jax.grad of it in float64")
 
 
 def _square(x: Any) -> Any:

@@ -26,8 +26,7 @@ def _shard_map(bench: Bench) -> None:
         _each_shard(bench, subject)
     if not bench.own_subjects and bench.keeps_values:
         _around_shard_map(bench)
-        if bench.thorough():
-            _with_collective(bench)
+        _with_collective(bench)
 
 
 def _each_shard(bench: Bench, subject: Subject) -> None:

@@ -24,7 +24,7 @@ def _exceptions(bench: Bench) -> None:
         ValueError("of the function"),
         _NeedsArgumentsError(3, detail="kept"),
         KeyboardInterrupt(),
-        TypeError("of the function"),
+        TypeError("f() takes 1 positional argument but 2 were given"),
     ]
     if bench.thorough():
         errors += [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import weakref
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import numpy as np
 from jax.core import Tracer
 
 from jaxkit.testing._compare import copied, difference, shape_of, show
+from jaxkit.testing._subject import Subject
 from jaxkit.testing.laws._law import Bench, Law, broken, dynamic
 
 __all__ = ["LAWS"]
@@ -107,16 +109,23 @@ def _the_function_itself(bench: Bench) -> None:
 
 
 def _leak(bench: Bench) -> None:
-    for where, wrapped, refs in _used(bench):
+    """What remembers may keep arrays; tracers are of no use to anybody after their trace."""
+    state = "keeps_state" in bench.tags
+    for where, wrapped, refs in [] if state else _used(bench):
         kept = _alive(refs)
         if kept:
-            broken(f"{where} {kept} is kept alive")
+            broken(f"{where} {kept} is kept alive; {_TAG}")
         del wrapped
     if "no_jit" not in bench.tags:
         _tracers(bench)
-    if bench.thorough():
+        _called_after_a_trace(bench)
+    if bench.thorough() and not state:
         _what_the_function_holds(bench)
-    _after_an_error(bench)
+    if not state:
+        _after_an_error(bench)
+
+
+_TAG = "if that is meant, give the tag keeps_state"
 
 
 Refs = list[tuple[str, "weakref.ref[Any]"]]
@@ -166,10 +175,18 @@ def _tracers(bench: Bench) -> None:
         refs.extend(("a tracer", weakref.ref(x)) for x in leaves if isinstance(x, Tracer))
         return out
 
-    _traced_only(bench, subject.around(noting))
-    _called_after_a_trace(bench)
-    if _alive(refs):
-        broken("after a trace one of its tracers is kept alive")
+    def failing(*args: Any, **kwargs: Any) -> Any:
+        noting(*args, **kwargs)
+        raise ZeroDivisionError
+
+    for what, fun in (("a trace", noting), ("a trace that raised", failing)):
+        refs.clear()
+        # What it keeps is kept as long as it is.
+        wrapped = bench.wrap(subject.around(fun))
+        _traced_only(wrapped, subject)
+        if _alive(refs):
+            broken(f"after {what} one of its tracers is kept alive")
+        del wrapped
 
 
 def _called_after_a_trace(bench: Bench) -> None:
@@ -183,9 +200,10 @@ def _called_after_a_trace(bench: Bench) -> None:
         broken("a call after a trace met a tracer of that trace")
 
 
-def _traced_only(bench: Bench, fun: Callable[..., Any]) -> None:
-    call, arrays = dynamic(bench.wrap(fun), bench.subject)
-    jax.eval_shape(lambda leaves: (call(leaves), None)[1], arrays(0))
+def _traced_only(wrapped: Callable[..., Any], subject: Subject) -> None:
+    call, arrays = dynamic(wrapped, subject)
+    with contextlib.suppress(ZeroDivisionError):
+        jax.eval_shape(lambda leaves: (call(leaves), None)[1], arrays(0))
 
 
 def _what_the_function_holds(bench: Bench) -> None:
@@ -224,7 +242,7 @@ def _after_an_error(bench: Bench) -> None:
     once()
     kept = _alive(refs)
     if kept:
-        broken(f"after a call that raised, {kept} is kept alive")
+        broken(f"after a call that raised, {kept} is kept alive; {_TAG}")
 
 
 LAWS = (
@@ -237,7 +255,6 @@ LAWS = (
         "leak",
         "neither arrays nor tracers are kept alive after a call",
         _leak,
-        free_by=frozenset({"keeps_state"}),
         excused_by=("pure",),
     ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict, namedtuple
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import jax
@@ -21,6 +22,16 @@ __all__ = ["LAWS"]
 _Point = namedtuple("_Point", ["y", "x"])
 
 
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class _Pair:
+    """A node of the user's, with something that is no leaf."""
+
+    y: Any
+    x: Any
+    name: str = field(metadata={"static": True})
+
+
 def _values(bench: Bench) -> None:
     for subject in bench.subjects:
         for variant in (0, 1) if bench.thorough() else (0,):
@@ -30,6 +41,8 @@ def _values(bench: Bench) -> None:
     if not bench.own_subjects and not bench.tags & {"of_gradients", "of_value_and_grad"}:
         for x in _special(bench):
             _unchanged(bench, x)
+        _keys(bench)
+        _doubles(bench)
     if bench.thorough("full") and not bench.own_subjects and "may_raise" not in bench.tags:
         check_drawn(bench, jit=False)
 
@@ -46,13 +59,17 @@ def _special(bench: Bench) -> list[Any]:
         np.array([1.0, np.nan, np.inf, -np.inf, 3e38, 2e-38, 0.0], np.float32),
         np.array([16777217, -2147483647, 0], np.int32),
         np.ones((1, 2, 1), np.float32),
+        np.zeros((0, 3), np.float32),
+        np.float32(1e-3) * np.ones((), np.float32),
+        np.array([1 + 2j, -3j], np.complex64),
+        np.array([255, 0], np.uint8),
     ]
     if bench.thorough():
         chosen += [
             np.array([True, False]),
-            np.zeros((0, 3), np.float32),
-            np.array([1 + 2j, -3j], np.complex64),
-            np.float32(1e-3) * np.ones((), np.float32),
+            np.zeros(0, np.int32),
+            np.array([2**32 - 1, 0], np.uint32),
+            np.array([-128, 127], np.int8),
         ]
     return chosen
 
@@ -73,6 +90,28 @@ def _unchanged(bench: Bench, x: np.ndarray) -> None:
         broken(f"x -> x of {show(x)}: {found}")
 
 
+def _keys(bench: Bench) -> None:
+    """Random keys are arrays without arithmetic: much fails for them, but none becomes another."""
+    key = jax.random.key(0)
+    try:
+        got = bench.wrap(lambda x: x)(key)
+    except Exception:
+        return
+    if leaf_type(got) != leaf_type(key) or difference(got, key) is not None:
+        broken(f"x -> x of a random key gave {show(got)}")
+
+
+def _doubles(bench: Bench) -> None:
+    """What is float64 must not have been through float32."""
+    if "changes_dtype" in bench.tags:
+        return
+    with jax.enable_x64(True):
+        x = jnp.asarray([1 + 1e-12, -1e300], jnp.float64)
+        got = bench.wrap(lambda x: x)(x)
+        if leaf_type(got) == "float64":  # otherwise `dtype` says so
+            bench.same(got, x, "x -> x of float64[2]", ulps=4)
+
+
 def _trees(bench: Bench) -> list[Any]:
     x, y = jnp.asarray([0.5, -1.0]), jnp.asarray([2.0, 3.0])
     chosen: list[Any] = [
@@ -82,7 +121,10 @@ def _trees(bench: Bench) -> list[Any]:
         [x, [], (), {}],
         OrderedDict([("z", x), ("a", y)]),
         {"array": x, "number": 3.0},
+        _Pair(x, y, "kept"),
     ]
+    if bench.keeps_values and not bench.tags & {"of_gradients", "of_value_and_grad"}:
+        chosen += [(), {}, None]
     if bench.thorough():
         chosen += [
             {"deep": {"z": _Point(x, None), "b": {"q": [y], "c": x}}},
@@ -102,6 +144,23 @@ def _pytree(bench: Bench) -> None:
         return
     for tree in _trees(bench):
         _one_tree(bench, tree)
+    if bench.keeps_values:
+        _with_a_name(bench)
+
+
+def _with_a_name(bench: Bench) -> None:
+    """What is no array in a result comes back, unless that is refused aloud, as jax.jit does."""
+
+    def named(x: Any) -> Any:
+        return {"x": x, "name": "kept"}
+
+    try:
+        got = bench.wrap(named)(jnp.ones(2))
+        name = (got[1] if "of_value_and_grad" in bench.tags else got).get("name")
+    except Exception:
+        return
+    if name != "kept":
+        broken(f"the text 'kept' in a result came back as {show(name)}")
 
 
 def _one_tree(bench: Bench, tree: Any) -> None:
@@ -132,6 +191,10 @@ def _one_tree(bench: Bench, tree: Any) -> None:
         # JAX sorts keys wherever it takes a tree apart: that may be only how another law is broken.
         unordered = shape_of(got, order=False) == shape_of(bench.adapt(doubled)(tree), order=False)
         broken(f"a function's {expected} came back as {out}", weak=unordered)
+    if isinstance(tree, _Pair) and jax.tree.structure(got) != jax.tree.structure(
+        bench.adapt(doubled)(tree)
+    ):
+        broken("what is static in a result that is a registered dataclass came back otherwise")
 
 
 def _as_jax_orders(tree: Any) -> Any:
@@ -153,7 +216,7 @@ def _mapped(fun: Callable[[Any], Any], tree: Any) -> Any:
         return type(tree)(*(_mapped(fun, each) for each in tree))
     if isinstance(tree, (list, tuple)):
         return type(tree)(_mapped(fun, each) for each in tree)
-    return fun(tree)
+    return jax.tree.map(fun, tree)
 
 
 def _dtype(bench: Bench) -> None:
@@ -201,38 +264,58 @@ def _typed(bench: Bench) -> list[Any]:
     chosen: list[Any] = [
         jnp.asarray(values, dtype) for dtype in (jnp.float32, jnp.bfloat16, jnp.float16)
     ]
-    chosen += [2.0, jnp.asarray(2.0)]
+    chosen += [2.0, jnp.asarray(2.0), jnp.float32(2.5), jnp.asarray([1j, 2.0], jnp.complex64)]
     if bench.keeps_values:  # times 2.0 is a sound transform, and makes floats of integers
         chosen += [jnp.asarray([1, 0, 3], jnp.int32), jnp.asarray([True, False])]
-        chosen += [jnp.asarray([1, 2], jnp.uint8)] if bench.thorough() else []
-    if bench.thorough():
-        chosen += [jnp.asarray([1j, 2.0], jnp.complex64)]
+        chosen += [jnp.asarray([1, 2], jnp.uint8), jnp.int32(3)]
     return chosen
 
 
 def _one_dtype(bench: Bench, x: Any) -> None:
     arrived: list[str] = []
+    numbers: list[bool] = []
 
     def same(x: Any) -> Any:
         arrived.append(leaf_type(x))
+        numbers.append(_is_number(x))
         return x if leaf_type(x) == "bool" else x * 1
 
     before = leaf_type(x)
     wrapped = bench.wrap(same)
     arrived.clear()
-    out = wrapped(copied(x))
+    numbers.clear()
+    try:
+        out = wrapped(copied(x))
+    except Exception:
+        if before == "complex64" and not bench.keeps_values:
+            return  # what it does is not defined for them, and it says so
+        raise
     if arrived and arrived[0] != before:
         broken(f"an argument of type {before} reached the function as {arrived[0]}")
-    want = [*_types(bench.adapt(same)(x))]
-    got = _types(out)
+    if numbers and numbers[0] and not _is_number(x):
+        broken(f"an array of type {before} reached the function as a Python number")
+    expected = bench.adapt(same)(x)
+    want, got = _types(expected), _types(out)
     if "changes_structure" in bench.tags:
         if want and want[-1] not in got:
             broken(f"a result of type {want[-1]} came back as {_said(got)}")
+    elif len(got) == len(want) and _a_number_of_one(out, expected):
+        broken(f"an array of type {_said(want)} came back as a Python number")
     elif got != want:
         # Many a call of jnp's makes a weak type strong: another law that is broken may say more.
         only_weak = [each.removeprefix("weak ") for each in want] == got
         weak = len(got) != len(want) or only_weak
         broken(f"a result of type {_said(want)} came back as {_said(got)}", weak=weak)
+
+
+def _a_number_of_one(out: Any, expected: Any) -> bool:
+    """Whether an array of the function's has become a number of Python's."""
+    pairs = zip(jax.tree.leaves(out), jax.tree.leaves(expected), strict=True)
+    return any(_is_number(got) and not _is_number(want) for got, want in pairs)
+
+
+def _is_number(x: Any) -> bool:
+    return isinstance(x, (bool, int, float, complex)) and not isinstance(x, np.generic)
 
 
 def _said(types: list[str]) -> str:

@@ -230,7 +230,8 @@ def _functions_that_come_and_go(bench: Bench) -> None:
 def _once(bench: Bench) -> None:
     for subject in bench.subjects[: None if bench.thorough() else 1]:
         _counted(bench, subject)
-    _also_when_it_raises(bench)
+    for error in _errors():
+        _also_when_it_raises(bench, error)
 
 
 def _counted(bench: Bench, subject: Subject) -> None:
@@ -257,19 +258,37 @@ def _counted(bench: Bench, subject: Subject) -> None:
             broken(f"in one trace the function ran {_times_said(len(runs) - before)}")
 
 
-def _also_when_it_raises(bench: Bench) -> None:
+def _errors() -> list[Exception]:
+    """Errors that some take for a reason to call again, with less or otherwise."""
+    return [
+        ZeroDivisionError(),
+        TypeError("f() got an unexpected keyword argument 'b'"),
+        ValueError("of the function"),
+        OSError("not there yet"),
+        jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory"),
+    ]
+
+
+def _also_when_it_raises(bench: Bench, error: Exception) -> None:
     runs: list[int] = []
 
     def failing(*args: Any, **kwargs: Any) -> Any:
         runs.append(1)
-        raise ZeroDivisionError
+        raise error
 
-    wrapped = bench.wrap(bench.subject.around(failing))
+    def named(a: Any, *, b: Any = None) -> Any:
+        return failing(a, b)
+
+    if bench.own_subjects or "changes_signature" in bench.tags:
+        subject = bench.subject.with_fun(bench.subject.around(failing))
+    else:
+        subject = Subject(named, (jnp.ones(3),), {"b": jnp.ones(3)})
+    wrapped = bench.wrap(subject.fun)
     runs.clear()
     with contextlib.suppress(Exception):
-        bench.call(wrapped, bench.subject)
+        bench.call(wrapped, subject)
     if len(runs) > 1:
-        broken(f"a function that raises ran {_times_said(len(runs))}")
+        broken(f"a function that raises {type(error).__name__} ran {_times_said(len(runs))}")
 
 
 def _times_said(count: int) -> str:

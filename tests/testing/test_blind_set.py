@@ -1,0 +1,49 @@
+"""The kit against transforms that were written without a look at it.
+
+A third of them by default, with one for each law; JAXKIT_ALL=1 in the environment takes all.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from jaxkit.testing import check_transform
+from jaxkit.testing.laws import laws
+from tests.testing.broken.broken_transforms import BROKEN
+from tests.testing.broken.expected import BREAKS
+from tests.testing.broken.sound_transforms import SOUND
+
+pytestmark = pytest.mark.usefixtures("cheap_compilation")
+
+FIRST = {slug: next(name for name in BROKEN if slug == BREAKS[name][0]) for slug in laws()}
+LEFT_OUT = pytest.mark.skipif(
+    os.environ.get("JAXKIT_ALL") != "1", reason="set JAXKIT_ALL=1 to check the whole blind set"
+)
+
+
+def marked(names: Iterable[str], *, chosen: Iterable[str]) -> list[Any]:
+    """The names; those that are not chosen take the environment variable."""
+    now = set(chosen)
+    return [pytest.param(name, marks=[] if name in now else [LEFT_OUT]) for name in names]
+
+
+def blamed(transform: Any) -> tuple[set[str], str]:
+    report = check_transform(transform, level="quick")
+    return {each.kind for each in report.findings}, str(report)
+
+
+@pytest.mark.parametrize("name", marked(BROKEN, chosen=FIRST.values()))
+def test_a_broken_transform_is_blamed_for_its_law(name: str) -> None:
+    kinds, report = blamed(BROKEN[name])
+    assert kinds & set(BREAKS[name]), report
+    assert len(kinds - set(BREAKS[name])) <= 1, report
+
+
+@pytest.mark.parametrize("name", marked(SOUND, chosen=sorted(SOUND)[::3]))
+def test_a_sound_transform_is_not_blamed(name: str) -> None:
+    kinds, report = blamed(SOUND[name])
+    assert not kinds, report
