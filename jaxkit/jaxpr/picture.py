@@ -9,6 +9,7 @@ at once or through what is not drawn.
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,8 @@ _BOXES = 120
 _INPUTS = 16
 _SMALL = 60
 _LEAST = 0.01
+_NUMBER = re.compile(r"\d+")
+_CROWDED = 3  # arrows a box, beyond which those are left out that others make needless
 
 
 @dataclasses.dataclass(slots=True)
@@ -83,6 +86,8 @@ class _Picture:
         if len(eqns) <= _SMALL:
             self._arguments(flows)
         self._connect(eqns, amounts, kept, flows)
+        if sum(len(box.inputs) for box in self._boxes) > _CROWDED * len(self._boxes):
+            _reduce(self._boxes)
         return Graph([self._node(box) for box in self._boxes], f"{self._name}: {how}")
 
     def _amount(self, eqn: Any) -> int:
@@ -97,19 +102,18 @@ class _Picture:
             return [(_called(eqn), f"={i}") for i, eqn in enumerate(eqns)], "each equation"
         heavy = set(sorted(range(len(eqns)), key=lambda i: -amounts[i])[: self._limit])
         scopes = [name_stack(eqn) for eqn in eqns]
-        for depth in (3, 2, 1):
+        for depth, numbers in ((3, True), (2, True), (1, True), (1, False)):
             kept: list[tuple[str, str] | None] = []
             for i, scope in enumerate(scopes):
-                names = clean(scope).removesuffix(" (backward)").split("/")[:depth]
-                way = direction_of(scope)
-                if names != [""]:
-                    kept.append(("/".join(names), f"{way} "))
+                names = "/".join(clean(scope).removesuffix(" (backward)").split("/")[:depth])
+                if names:
+                    names = names if numbers else _NUMBER.sub("#", names)
+                    kept.append((names, f"{direction_of(scope)} "))
                 elif amounts[i] >= _LEAST * self._whole and i in heavy:
                     kept.append((_called(eqns[i]), f"={i}"))
                 else:
                     kept.append(None)
-            runs = _runs(kept)
-            if 2 < runs <= self._limit:
+            if 2 < _runs(kept) <= self._limit:
                 return kept, "its named scopes, in the order in which they run"
         kept = [(_called(eqn), f"={i}") if i in heavy else None for i, eqn in enumerate(eqns)]
         return kept, f"the {self._limit} most costly of {len(eqns)} equations"
@@ -196,3 +200,16 @@ def _runs(kept: Sequence[tuple[str, str] | None]) -> int:
         if key is not None and key != last:
             count, last = count + 1, key
     return count
+
+
+def _reduce(boxes: list[_Box]) -> None:
+    """Leaves out arrows between boxes that others already join, further around."""
+    above: list[set[int]] = []
+    for box in boxes:
+        through: set[int] = set()
+        for source in sorted(box.inputs, reverse=True):
+            if source in through:
+                box.inputs.discard(source)
+            else:
+                through |= above[source] | {source}
+        above.append(through)

@@ -211,6 +211,25 @@ def test_a_picture_of_scopes_where_equations_are_many() -> None:
     assert len(few.nodes) == 7
     assert "7 most costly of 121 equations" in few.title
 
+    def with_head(x: Any, w: Any) -> Any:
+        x = fun(x, w)
+        with jax.named_scope("head"):
+            return jnp.tanh(x)
+
+    gradient = picture_of(inspected(jax.grad(with_head, argnums=(0, 1)), *MODEL), boxes=30)
+    assert [node.label for node in gradient.nodes] == ["layer#", "head", "head", "layer#"]
+
+
+def test_a_picture_of_many_that_flow_everywhere_is_thinned_out() -> None:
+    def fun(x: Any) -> Any:
+        made = [x]
+        for _ in range(130):
+            made.append(lax.sin(sum(made[1:], start=made[0])))
+        return made[-1]
+
+    graph = picture_of(inspected(fun, f32(3)))
+    assert sum(len(node.inputs) for node in graph.nodes) <= 3 * len(graph.nodes)
+
 
 def test_no_line_runs_behind_a_box() -> None:
     graph = picture_of(inspected(jax.grad(model, argnums=(0, 1)), *MODEL))
