@@ -46,8 +46,8 @@ class Origin(NamedTuple):
 _NOWHERE = Origin((), ())
 _CONVERSIONS = frozenset({"astype", "_astype", "asarray", "array", "convert_element_type"})
 _MIXING = frozenset(
-    """op __call__ _where _einsum matmul dot vdot inner outer tensordot einsum where power float_power
-    maximum minimum select clip concatenate stack hstack vstack""".split()
+    """op __call__ _where _einsum matmul dot vdot inner outer tensordot einsum where power
+    float_power maximum minimum select clip concatenate stack hstack vstack""".split()
 )
 
 
