@@ -14,6 +14,8 @@ from jaxtyping import Array, Float
 from jaxkit.testing import check_function
 from jaxkit.testing.variants import VARIANTS, run_as
 
+pytestmark = pytest.mark.usefixtures("cheap_compilation")
+
 VALUES = st.lists(st.integers(-40, 40), min_size=3, max_size=3)
 
 

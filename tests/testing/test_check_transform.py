@@ -15,6 +15,8 @@ import pytest
 import jaxkit
 from jaxkit.testing import Subject, check_transform
 
+pytestmark = pytest.mark.usefixtures("cheap_compilation")
+
 Fun = Callable[..., Any]
 
 
@@ -120,9 +122,8 @@ def times(fun: Fun, *, factor: float = 3.0) -> Fun:
     return wrapped
 
 
+# `nothing` is held to all laws at the level full, below.
 SOUND = [
-    (nothing, ()),
-    (plain, ()),
     (plain, ("of_gradients",)),
     (plain, ("of_value_and_grad",)),
     (scaled, ("changes_values",)),
@@ -144,7 +145,7 @@ def test_sound_ones_pass(transform: Any, tags: tuple[str, ...]) -> None:
     assert all("by its tag" in reason for reason in report.data["not_checked"].values())
 
 
-@pytest.mark.parametrize(("transform", "tags"), [SOUND[4], SOUND[7]])
+@pytest.mark.parametrize(("transform", "tags"), [SOUND[3], SOUND[5]])
 def test_sound_ones_pass_the_standard_level(transform: Any, tags: tuple[str, ...]) -> None:
     report = check_transform(transform, tags=tags)
     assert report.ok, str(report)
