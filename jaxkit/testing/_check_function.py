@@ -265,7 +265,13 @@ def _where(fun: Any) -> SourceLine | None:
 
 def _blocks(fun: Any, findings: Sequence[Finding], data: Mapping[str, Any]) -> list[Block]:
     worst = [each for each in findings if each.severity != "info"]
-    verdict = "it does not always mean the same" if worst else "it means the same in every way"
+    verdict = "it means the same in every way"
+    if worst:
+        verdict = "it does not always mean the same"
+    elif findings:
+        verdict = "it means the same, but not all works"
+    elif not data["passed"]:
+        verdict = "nothing could be checked"
     blocks: list[Block] = [
         Text(
             f"{_name(fun)}: {verdict}; {len(data['passed'])} checks passed, "

@@ -9,7 +9,7 @@ and one device is an error and never a silent skip.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -86,8 +86,7 @@ def with_pmap(fun: Fun) -> Fun:
     """
 
     def run(*args: Any, **kwargs: Any) -> Any:
-        devices = _devices("with_pmap")
-        return _everywhere(lambda call: jax.pmap(call, devices=devices), fun, args, kwargs)
+        return _everywhere(_pmapped, fun, args, kwargs)
 
     return functools.wraps(fun)(run)
 
@@ -114,19 +113,7 @@ def shard_map(fun: Fun) -> Fun:
     """
 
     def run(*args: Any, **kwargs: Any) -> Any:
-        mesh = Mesh(np.array(_devices("shard_map")), ("device",))
-        spec = PartitionSpec("device")
-
-        def mapped(call: Fun) -> Fun:
-            def local(rows: list[Any]) -> Any:
-                out = call([row[0] for row in rows])
-                return [jnp.asarray(x)[None] for x in out]
-
-            return jax.jit(
-                jax.shard_map(local, mesh=mesh, in_specs=(spec,), out_specs=spec, check_vma=False)
-            )
-
-        return _everywhere(mapped, fun, args, kwargs)
+        return _everywhere(_sharded, fun, args, kwargs)
 
     return functools.wraps(fun)(run)
 
@@ -188,10 +175,59 @@ def _devices(name: str) -> list[Any]:
     return found[:_DEVICES]
 
 
+def _pmapped(call: Fun) -> Fun:
+    return jax.pmap(call, devices=_devices("with_pmap"))
+
+
+def _sharded(call: Fun) -> Fun:
+    mesh = Mesh(np.array(_devices("shard_map")), ("device",))
+    spec = PartitionSpec("device")
+
+    def local(rows: list[Any]) -> Any:
+        out = call([row[0] for row in rows])
+        return [jnp.asarray(x)[None] for x in out]
+
+    return jax.jit(
+        jax.shard_map(local, mesh=mesh, in_specs=(spec,), out_specs=spec, check_vma=False)
+    )
+
+
+_MAPPED: Mapping[str, Callable[[Fun], Fun]] = MappingProxyType(
+    {"vmap": jax.vmap, "with_pmap": _pmapped, "shard_map": _sharded}
+)
+
+
 def _everywhere(mapped: Callable[[Fun], Fun], fun: Fun, args: Any, kwargs: Any) -> Any:
     """The function's result, from two copies of its arguments, which must agree."""
-    arrays, rest = eqx.partition(_map_arrays(jnp.asarray, (args, kwargs)), eqx.is_array)
-    leaves, treedef = jax.tree_util.tree_flatten(arrays)
+    first, second = _rows(mapped, fun, [(args, kwargs)] * _DEVICES)
+    leaves = [
+        [x for x in jax.tree_util.tree_leaves(out) if _is_any_array(x)] for out in (first, second)
+    ]
+    found = difference(
+        *([np.asarray(x) if _plain(x) else x for x in each] for each in leaves[::-1]), ulps=8
+    )
+    if found is not None:
+        raise AssertionError(f"equal rows give different results: {found}")
+    return first
+
+
+def two_rows(variant: str, fun: Fun, first: Any, second: Any) -> tuple[Any, Any]:
+    """The results of two calls that are made at once, as the rows of one.
+
+    Args:
+        variant: `vmap`, `with_pmap` or `shard_map`.
+        fun: The function.
+        first: The arguments of one call, `(args, kwargs)`.
+        second: Those of another call, with other values in arrays of the same shapes and dtypes.
+    """
+    one, other = _rows(_MAPPED[variant], fun, [first, second])
+    return one, other
+
+
+def _rows(mapped: Callable[[Fun], Fun], fun: Fun, calls: Sequence[Any]) -> list[Any]:
+    parted = [eqx.partition(_map_arrays(jnp.asarray, call), eqx.is_array) for call in calls]
+    leaves = [jax.tree_util.tree_leaves(arrays) for arrays, _ in parted]
+    treedef, rest = jax.tree_util.tree_structure(parted[0][0]), parted[0][1]
     kept: list[Any] = []
 
     def call(rows: list[Any]) -> list[Any]:
@@ -201,16 +237,16 @@ def _everywhere(mapped: Callable[[Fun], Fun], fun: Fun, args: Any, kwargs: Any) 
         kept[:] = [out_treedef, static]
         return flat
 
-    rows = [jnp.stack([leaf] * _DEVICES) for leaf in leaves]
+    rows = [jnp.stack(each) for each in zip(*leaves, strict=True)]
     # Where there is nothing to be mapped over, a row number keeps the two apart.
     mapping = mapped(call if rows else lambda _: call([]))
-    both = mapping(rows or [jnp.arange(_DEVICES)])
-    outs = [[np.asarray(x)[i] if _plain(x) else x[i] for x in both] for i in range(_DEVICES)]
-    found = difference(outs[1], outs[0], ulps=8)
-    if found is not None:
-        raise AssertionError(f"equal rows give different results: {found}")
-    out = jax.tree_util.tree_unflatten(kept[0], [x[0] for x in both])
-    return eqx.combine(out, kept[1])
+    both = mapping(rows or [jnp.arange(len(calls))])
+    outs = [jax.tree_util.tree_unflatten(kept[0], [x[i] for x in both]) for i in range(len(calls))]
+    return [eqx.combine(out, kept[1]) for out in outs]
+
+
+def _is_any_array(x: Any) -> bool:
+    return isinstance(x, (jax.Array, np.ndarray))
 
 
 def _plain(x: Any) -> bool:

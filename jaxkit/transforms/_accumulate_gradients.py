@@ -91,7 +91,8 @@ def accumulate_gradients(
     Raises:
         ValueError: `n` does not divide the batch, the arguments disagree on its size, or an output
             cannot be put together; the message names the leaf.
-        TypeError: `fun` does not return what has_value and has_aux say.
+        TypeError: `fun` does not return the pair that has_value or has_aux says. That one of them
+            was forgotten it cannot tell: a pair may be the gradients of two arguments.
 
     References:
         The strided split is that of a batch sharded along its axis; see also

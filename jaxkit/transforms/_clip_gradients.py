@@ -92,7 +92,7 @@ def clip_gradients(
     Returns:
         A function with the arguments of `grad_fun` and its result, the gradients clipped. Called,
         it raises NonFiniteError and UsageError as said above, and TypeError for a result that is
-        not what `has_value` and `has_aux` say.
+        not the pair that `has_value` or `has_aux` says.
 
     Raises:
         TypeError: An option of another type.

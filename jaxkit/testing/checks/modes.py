@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from jaxkit.testing.checks._case import Case, Check, DisagreementError, UncheckedError, disagree
 from jaxkit.testing.laws._law import said
+from jaxkit.testing.variants import two_rows
 
 __all__ = ["CHECKS"]
 
@@ -52,11 +53,23 @@ def _device(case: Case) -> None:
 
 def _vmap(case: Case) -> None:
     _in(case, "vmap", "under jax.vmap")
+    _apart(case, "vmap", "under jax.vmap, beside another row,")
 
 
 def _spmd(case: Case) -> None:
-    _in(case, "with_pmap", "under jax.pmap")
-    _in(case, "shard_map", "under jax.shard_map")
+    for variant, name in (("with_pmap", "jax.pmap"), ("shard_map", "jax.shard_map")):
+        _in(case, variant, f"under {name}")
+        _apart(case, variant, f"under {name}, beside another call,")
+
+
+def _apart(case: Case, variant: str, what: str) -> None:
+    """Rows that differ do not see each other: the other is an earlier example of the same form."""
+    other = case.earlier() if variant in case.variants else None
+    if other is None:
+        return
+    first, second = two_rows(variant, case.fun, case.inputs(), other.inputs())
+    case.agrees(first, what)
+    other.agrees(second, what)
 
 
 CHECKS = (
