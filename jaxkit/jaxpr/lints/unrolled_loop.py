@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -35,12 +36,14 @@ def unrolled_loop(code: Code) -> Iterator[Finding]:
     graph = code.graph
     looked: dict[Any, int] = {}
     said: set[Any] = set()
-    for place, group in _candidates(graph):
+    groups = _groups(graph)
+    usual = _turns_by_line(groups)
+    for place, group in _candidates(groups):
         loop = place[-1].file, place[-1].function, len(group)
         looked[loop] = looked.get(loop, 0) + 1
         if looked[loop] > _LINES or len(looked) > _LOOPS or loop in said:
             continue
-        turns = _chain(graph, group)
+        turns = min(_chain(graph, group), usual[place[-1]])
         fix = "jax.lax.scan over the stacked inputs, or jax.lax.fori_loop, traces one turn only"
         if turns < MANY_TURNS:
             turns = _parts(group)
@@ -63,8 +66,8 @@ def _finding(line: SourceLine, turns: int, equations: int, fix: str) -> Finding:
     )
 
 
-def _candidates(graph: Graph) -> list[tuple[tuple[Frame, ...], list[Node]]]:
-    """Equations that one line has brought again and again, the largest groups first."""
+def _groups(graph: Graph) -> dict[Any, list[Node]]:
+    """Equations that are alike and come from one line."""
     groups: dict[Any, list[Node]] = {}
     for node in graph.nodes:
         if node.own and not node.backward and not node.again and node.flops:
@@ -73,6 +76,26 @@ def _candidates(graph: Graph) -> list[tuple[tuple[Frame, ...], list[Node]]]:
         last = next((value.node for value in call.outs if value.node is not None), None)
         if call.own and not call.backward and not call.again and last is not None and last.flops:
             groups.setdefault(_key(call, f"call {call.params.get('name')}"), []).append(last)
+    return groups
+
+
+def _turns_by_line(groups: dict[Any, list[Node]]) -> dict[Frame, int]:
+    """How often the loop around a line has turned: as often as most of what the line brings.
+
+    What a turn brings three times, such as the products of a cube, stands there three times as
+    often.
+    """
+    counts: dict[Frame, Counter[int]] = {}
+    for (place, *_), group in groups.items():
+        counts.setdefault(place[-1], Counter())[len(group)] += 1
+    return {
+        line: max(found.items(), key=lambda each: (each[1], each[0]))[0]
+        for line, found in counts.items()
+    }
+
+
+def _candidates(groups: dict[Any, list[Node]]) -> list[tuple[tuple[Frame, ...], list[Node]]]:
+    """Equations that one line has brought again and again, the largest groups first."""
     many = [(key[0], group) for key, group in groups.items() if len(group) >= MANY_TURNS]
     return sorted(many, key=lambda each: (-len(each[1]), -each[1][0].flops))
 
