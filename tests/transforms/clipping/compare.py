@@ -29,13 +29,19 @@ def assert_norm(found: Any, expected: Fraction, dtype: Any) -> None:
     assert error <= exact * Fraction(8 * float(info.eps)) + Fraction(2 * float(info.tiny)), found
 
 
-def assert_array(found: Any, expected: np.ndarray[Any, Any], given: Any, compute: Any) -> None:
-    """Shape and dtype of what was given; rounded once in its dtype, a few times in the norm's."""
+def assert_array(
+    found: Any, expected: np.ndarray[Any, Any], given: Any, compute: Any, limit: float = 0.0
+) -> None:
+    """Shape and dtype of what was given; rounded once in its dtype, a few times in the norm's.
+
+    An entry that is a subnormal share of the norm counts as zero: up to `limit` times the smallest
+    normal number is lost.
+    """
     given = jnp.asarray(given)
     assert (found.shape, found.dtype) == (given.shape, given.dtype)
     info = jnp.finfo(given.dtype)
     eps = float(info.eps) + 8 * float(jnp.finfo(compute).eps)
-    tiny = float(info.tiny)
+    tiny = float(info.tiny) * (1 + limit)
     for part in (np.real, np.imag):
         mine = part(np.asarray(found)).astype(np.float64)
         exact = part(expected)

@@ -92,7 +92,7 @@ def test_global_norm(variant: str, kind: str) -> None:
         assert_norm(norm, exact_norm, compute)
         assert jax.tree.structure(clipped) == structure
         for found, exact, given_ in zip(jax.tree.leaves(clipped), expected, leaves, strict=True):
-            assert_array(found, exact, given_, compute)
+            assert_array(found, exact, given_, compute, limit)
 
     check()
 
@@ -110,7 +110,7 @@ def test_leaf_norm(variant: str) -> None:
         for found, norm, given_ in rows:
             (expected,), exact_norm = reference.clip([given_], limit)
             assert_norm(norm, exact_norm, FLOAT32)
-            assert_array(found, expected, given_, FLOAT32)
+            assert_array(found, expected, given_, FLOAT32, limit)
 
     check()
 
@@ -129,7 +129,7 @@ def test_per_example(variant: str) -> None:
             expected, exact_norm = reference.clip([x[row] for x in tree], limit)
             assert_norm(norms[row], exact_norm, FLOAT32)
             for found, exact, given_ in zip(clipped, expected, tree, strict=True):
-                assert_array(found[row], exact, given_[row], FLOAT32)
+                assert_array(found[row], exact, given_[row], FLOAT32, limit)
 
     check()
 
