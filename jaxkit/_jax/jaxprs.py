@@ -131,7 +131,8 @@ def expanded(eqn: Any) -> Any:
     avals = [atom.aval for atom in eqn.invars]
     try:
         return jax.make_jaxpr(lambda *values: lower(*values, **eqn.params))(*avals)
-    except (NotImplementedError, TypeError):  # of types that are no arrays
+    except (NotImplementedError, TypeError):
+        # JAX cannot trace operands that are no arrays, such as references: it stays one equation.
         return None
 
 

@@ -10,6 +10,7 @@ import typer
 __all__ = ["run"]
 
 
+# Longer than other functions: its parameters and its docstring are all that --help says.
 def run(
     context: typer.Context,
     program: Annotated[

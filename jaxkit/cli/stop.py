@@ -78,12 +78,9 @@ class Stop:
 
     def _show_ours(self, error: FindingsError) -> None:
         """At an end by JAX's error, what the program shows is ours; JAX does not log it as well."""
-        from logging import getLogger
+        from jaxkit._jax.logs import leave_out
 
-        kind = type(error)
-        getLogger("jax._src.debugging").addFilter(
-            lambda record: not (record.exc_info and isinstance(record.exc_info[1], kind))
-        )
+        leave_out(type(error))
         before = sys.excepthook
 
         def hook(kind: Any, value: BaseException, traceback: TracebackType | None) -> None:

@@ -104,6 +104,7 @@ class Rule:
           after: the state of this device when it is done.
           axes: names of the axes along which the devices lie.
         """
+        # Only the rule knows how its states add up; without a state there is nothing to join.
         if jax.tree.leaves(after):
             raise NotImplementedError(
                 f"{type(self).__name__} carries a state into jax.shard_map: "

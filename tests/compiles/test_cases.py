@@ -159,7 +159,7 @@ def _gist(report: dict[str, Any] | None) -> list[Any]:
 
 def check(program: Program, runs: dict[Path, Run]) -> None:
     """Fail with everything that is wrong with a report, and the report's findings beside it."""
-    if program.missing:
+    if program.missing:  # a package, such as flax, that is not installed
         pytest.skip(f"needs {', '.join(program.missing)}")
     run = runs[program.path]
     if run.exit != 0 or run.report is None:

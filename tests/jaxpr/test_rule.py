@@ -216,6 +216,7 @@ def test_a_rule_may_replace_an_equation() -> None:
 
 
 def message_of(fun: Any, rule: Any, *args: Any) -> str:
+    # Each test below asserts the whole message, which tells the errors apart.
     with pytest.raises((TypeError, ValueError, NotImplementedError)) as error:
         interpret(fun, rule)(*args)
     return str(error.value).split("\n-----")[0]

@@ -27,6 +27,7 @@ def chromium(folder: str, *flags: str) -> Iterator[Any]:
     """A driver of selenium; skips the test, with the reason, where there is no browser."""
     binary, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if binary is None or driver is None:
+        # A browser is no Python package: pip cannot bring it.
         pytest.skip("no Chromium here: apt-get install chromium chromium-driver")
     pytest.importorskip("selenium", reason="selenium is not installed: pip install selenium")
     from selenium import webdriver

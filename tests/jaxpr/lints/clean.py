@@ -498,7 +498,9 @@ def warnings_of(clean: Clean) -> list[str] | None:
     try:
         program = trace(clean.fun, clean.args, {})
     except (TypeError, ValueError, NotImplementedError, AttributeError):
-        return None  # not for this dtype, not differentiable backwards
+        # Not for this dtype, or not differentiable backwards: libraries say so in all these ways. A
+        # test beside this counts how many were traced.
+        return None
     return [
         f"{each.kind} {each.where}: {each.message}"
         for each in findings_of(program)
