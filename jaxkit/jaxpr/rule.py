@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import jax
 
@@ -23,6 +23,7 @@ class Equation:
       scope: the named scopes around it.
       state: what the rule carries from equation to equation, through loops and branches; assign
         to it to change it.
+      loops: how many loops it stands in.
     """
 
     eqn: Any
@@ -30,6 +31,7 @@ class Equation:
     where: SourceLine | None
     scope: str
     state: Any
+    loops: int = 0
 
     @property
     def primitive(self) -> str:
@@ -73,6 +75,9 @@ class Rule:
       3
     """
 
+    # Primitives that nest, by name, which a rule of jaxkit itself evaluates in another way.
+    controls: ClassVar[Mapping[str, Any]] = {}
+
     def lift(self, value: Any) -> Any:
         """The box of an array that enters: an argument or a constant."""
         return value
@@ -93,6 +98,16 @@ class Rule:
     def start(self) -> Any:
         """The state before the first equation: a pytree of arrays, nothing where there is none."""
         return ()
+
+    def turn(self, state: Any, loops: int, *, begins: bool) -> Any:
+        """The state when a turn of a loop begins, and once before the first and after the last.
+
+        Args:
+          state: the state so far.
+          loops: how many loops it stands in, itself included.
+          begins: whether a turn begins.
+        """
+        return state
 
     def across_devices(self, before: Any, after: Any, axes: tuple[str, ...]) -> Any:
         """One state of those of several devices, with the collectives of `jax.lax` over `axes`.
@@ -121,3 +136,4 @@ class Where:
     path: tuple[str, ...] = ()
     line: SourceLine | None = None
     scope: str = ""
+    loops: int = 0

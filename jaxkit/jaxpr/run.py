@@ -34,6 +34,7 @@ class Run:
         self.rule = rule
         self._lifts = type(rule).lift is not Rule.lift
         self._sources = Sources()
+        self._control = {**_CONTROL, **rule.controls}
 
     @property
     def is_plain(self) -> bool:
@@ -78,11 +79,12 @@ class Run:
     def _at(self, eqn: Any, frame: _Frame, state: Any) -> Equation:
         where = frame.where
         line = line_of(self._sources.of(eqn), where.line)
-        return Equation(eqn, where.path, line, joined(where.scope, jaxprs.name_stack(eqn)), state)
+        scope = joined(where.scope, jaxprs.name_stack(eqn))
+        return Equation(eqn, where.path, line, scope, state, where.loops)
 
     def _evaluate(self, at: Equation, boxes: list[Any]) -> Sequence[Any] | Call:
         eqn = at.eqn
-        control = _CONTROL.get(eqn.primitive.name)
+        control = self._control.get(eqn.primitive.name)
         if control is not None:
             found = control(self, at, boxes)
             if found is not None:
