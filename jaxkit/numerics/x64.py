@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxkit._jax.suspended import suspending_function
 from jaxkit._jax.values import is_array
 from jaxkit._jax.x64 import with_x64
 from jaxkit.transforms import transform
@@ -26,7 +28,26 @@ _NARROW = {
 }
 
 
-@transform(tags=("changes_dtype", "changes_values", "changes_grad", "calls_many"))
+def _block(**options: Any) -> AbstractContextManager[Any]:
+    """64-bit types in a block of a program, if the block cannot be left half-way."""
+    if options:
+        given = ", ".join(f"{name}={value!r}" for name, value in options.items())
+        raise TypeError(
+            f"with jaxkit.x64() takes no options, got {given}: they say what a function returns, "
+            f"jaxkit.x64(fun, {given})"
+        )
+    suspending = suspending_function(2)  # the frames between: this one and Transform.__enter__
+    if suspending is not None:
+        raise RuntimeError(
+            f"with jaxkit.x64() has a yield or an await in its block, in {suspending}(): 64-bit "
+            "types would be on for whatever this thread does meanwhile; take it out of the block, "
+            "or wrap a function: jaxkit.x64(fun). Where that is meant, as in a fixture or under "
+            "@contextlib.contextmanager: ExitStack().enter_context(jaxkit.x64())"
+        )
+    return with_x64()
+
+
+@transform(tags=("changes_dtype", "changes_values", "changes_grad", "calls_many"), block=_block)
 def x64(fun: Callable[..., Any], *, cast_back: bool = False) -> Callable[..., Any]:
     """Runs a function in 64 bits: its inputs are widened, and 64-bit types are on for the call.
 
@@ -41,6 +62,11 @@ def x64(fun: Callable[..., Any], *, cast_back: bool = False) -> Callable[..., An
     JAX lowers by that setting stays in 32 bits or is refused by the compiler: `jax.random` is.
     `jaxkit.x64(jax.jit(f))` has no such limit.
 
+    `with jaxkit.x64():` turns 64-bit types on for a block, in this thread only: what is made in it
+    is as wide as it says, and arrays that were made before stay as they are. It nests, and ends
+    with the block, also by an exception. A block with a `yield` or an `await` is refused, as its
+    setting would hold for whatever runs until it goes on.
+
     Example:
         >>> import jax.numpy as jnp, jaxkit
         >>> def mean(x):
@@ -50,6 +76,10 @@ def x64(fun: Callable[..., Any], *, cast_back: bool = False) -> Callable[..., An
         (16777217.0, 16777216.0)
         >>> jaxkit.x64(mean, cast_back=True)(x).dtype
         dtype('float32')
+        >>> with jaxkit.x64():
+        ...     wide = mean(jnp.full(1000, 16777217.0))
+        >>> wide.item()
+        16777217.0
 
     Args:
         fun: A function of any pytrees.
@@ -61,8 +91,13 @@ def x64(fun: Callable[..., Any], *, cast_back: bool = False) -> Callable[..., An
         The function in 64 bits. Its outputs stay 64-bit arrays outside of it; JAX narrows what is
         computed from them there, unless 64-bit types are on.
 
+    Raises:
+        RuntimeError: A block has a `yield` or an `await`.
+        TypeError: A block is given options.
+
     References:
-        https://docs.jax.dev/en/latest/default_dtypes.html
+        https://docs.jax.dev/en/latest/default_dtypes.html; contexts that leak: jax-ml/jax#5982,
+        #7336, #27602.
     """
     tracer = _tracer_of(fun)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import threading
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from types import MappingProxyType
 from typing import Any, final, overload
 
@@ -70,6 +72,7 @@ class Transform:
     doc: str
     _base: Transform
     _validate: Callable[..., None] | None
+    _block: Callable[..., AbstractContextManager[Any]] | None
     _key: tuple[Any, ...]
     _jaxkit_link = True  # wrapping a transform is a mistake that gets a message of its own
 
@@ -80,6 +83,7 @@ class Transform:
         name: str,
         tags: Iterable[str] = (),
         validate: Callable[..., None] | None = None,
+        block: Callable[..., AbstractContextManager[Any]] | None = None,
         base: Transform | None = None,
         options: Mapping[str, Any] | None = None,
     ) -> None:
@@ -94,6 +98,7 @@ class Transform:
             doc=inspect.getdoc(factory) or "",
             _base=self if base is None else base,
             _validate=validate,
+            _block=block,
             _key=(factory, frozenset((each, _options.key(given[each])) for each in given)),
             # As a function's, for help(), inspect.signature and doctest.
             __name__=name,
@@ -145,6 +150,27 @@ class Transform:
             )
         return made
 
+    def __enter__(self) -> Any:
+        """Begins a block of the program, for the few that have this form, such as `jaxkit.x64`.
+
+        Raises:
+            TypeError: It wraps functions only.
+        """
+        if self._block is None:
+            raise TypeError(
+                f"{self.name} has no form for a block of a program, it wraps functions: "
+                f"{self.name}(fun)"
+            )
+        block = self._block(**self.options)
+        entered = block.__enter__()
+        _blocks.entered = [*getattr(_blocks, "entered", ()), block]
+        return entered
+
+    def __exit__(self, *raised: Any) -> bool | None:
+        """Ends the block that this thread began last."""
+        *_blocks.entered, block = _blocks.entered
+        return block.__exit__(*raised)
+
     def _bind(self, options: Mapping[str, Any]) -> Transform:
         _options.check_known(self.name, self.signature, options)
         given = {**self.options, **{name: _options.copied(each) for name, each in options.items()}}
@@ -153,6 +179,7 @@ class Transform:
             name=self.name,
             tags=self.tags,
             validate=self._validate,
+            block=self._block,
             base=self._base,
             options=given,
         )
@@ -201,6 +228,10 @@ class Transform:
         return self.__dict__["__qualname__"]
 
 
+# What each thread is in: a transform itself does not change, and may be entered more than once.
+_blocks = threading.local()
+
+
 def _rebound(base: Transform, options: dict[str, Any]) -> Transform:
     return base(**options)
 
@@ -224,6 +255,7 @@ def transform(
     name: str | None = None,
     tags: Iterable[str] = (),
     validate: Callable[..., None] | None = None,
+    block: Callable[..., AbstractContextManager[Any]] | None = None,
 ) -> Callable[[Callable[..., Any]], Transform]: ...
 def transform(
     factory: Callable[..., Any] | None = None,
@@ -232,6 +264,7 @@ def transform(
     name: str | None = None,
     tags: Iterable[str] = (),
     validate: Callable[..., None] | None = None,
+    block: Callable[..., AbstractContextManager[Any]] | None = None,
 ) -> Any:
     """Makes a transform of a factory: a function that takes a function and returns another.
 
@@ -261,6 +294,8 @@ def transform(
             holds it to everything else.
         validate: `validate(*, option, ...)`, with as many of the options as it wants to see, raises
             for those that make no sense. It is called as soon as no option is missing.
+        block: `block(**options)` gives a context manager where `with name(option=value):` is to
+            mean something too, as for `jaxkit.x64`; called each time such a block begins.
 
     Returns:
         A Transform; without a factory, what makes one.
@@ -272,7 +307,8 @@ def transform(
     checked = _check_tags(tags)
 
     def decorate(factory: Any) -> Transform:
-        return Transform(factory, name=_check_name(factory, name), tags=checked, validate=validate)
+        called = _check_name(factory, name)
+        return Transform(factory, name=called, tags=checked, validate=validate, block=block)
 
     return decorate if factory is None else decorate(factory)
 
