@@ -39,9 +39,9 @@ class Call(NamedTuple):
 Control = Callable[["Run", "Equation", Boxes], "Boxes | Call | None"]
 
 
-def inside(at: Equation, name: str) -> Where:
-    """What a jaxpr in an equation is nested in."""
-    return Where((*at.path, name), at.where, at.scope)
+def inside(at: Equation, name: str, *, loops: int = 0) -> Where:
+    """What a jaxpr in an equation is nested in; with `loops=1` where the equation is a loop."""
+    return Where((*at.path, name), at.where, at.scope, at.loops + loops)
 
 
 def _call(run: Run, at: Equation, boxes: Boxes) -> Call:

@@ -31,12 +31,15 @@ def _scan(run: Run, at: Equation, boxes: Boxes) -> Boxes:
     parts = jaxprs.scan_parts(at.eqn)
     first, second = parts.constants, parts.constants + parts.carry
     fixed, inputs = boxes[:first], list(boxes[second:])
-    where, invars, outvars = inside(at, body.name), at.eqn.invars, body.jaxpr.outvars
-    start = settled(invars[first:second], boxes[first:second]), strong(at.state)
+    where = inside(at, body.name, loops=1)
+    invars, outvars = at.eqn.invars, body.jaxpr.outvars
+    state = run.rule.turn(at.state, where.loops, begins=False)
+    start = settled(invars[first:second], boxes[first:second]), strong(state)
     refuse_other_axes(run.rule, "scan", invars[second:], inputs)
 
     def step(carried: Any, given: Any) -> Any:
         carry, state = carried
+        state = run.rule.turn(state, where.loops, begins=True)
         outs, state = run.closed(body.closed, [*fixed, *carry, *given], state, where)
         last = settled(outvars[: parts.carry], outs[: parts.carry]), strong(state)
         refuse_other_form(run.rule, "scan", carried, last)
@@ -51,6 +54,7 @@ def _scan(run: Run, at: Equation, boxes: Boxes) -> Boxes:
             reverse=at.params["reverse"],
             unroll=at.params["unroll"],
         )
+    at.state = run.rule.turn(at.state, where.loops, begins=False)
     return [*last, *stacked]
 
 
@@ -58,7 +62,7 @@ def _while(run: Run, at: Equation, boxes: Boxes) -> Boxes:
     condition, body = nested(at.eqn)
     first, second = at.params["cond_nconsts"], at.params["body_nconsts"]
     for_condition, for_body = boxes[:first], boxes[first : first + second]
-    within, around = inside(at, body.name), inside(at, condition.name)
+    within, around = inside(at, body.name, loops=1), inside(at, condition.name, loops=1)
 
     def goes_on(carry: Boxes, state: Any) -> Any:
         [found], after = run.closed(condition.closed, [*for_condition, *carry], state, around)
@@ -67,6 +71,7 @@ def _while(run: Run, at: Equation, boxes: Boxes) -> Boxes:
         return run.rule.primal(found), after
 
     def turn(carry: Boxes, state: Any) -> Any:
+        state = run.rule.turn(state, within.loops, begins=True)
         outs, after = run.closed(body.closed, [*for_body, *carry], state, within)
         last = settled(body.jaxpr.outvars, outs), strong(after)
         refuse_other_form(run.rule, "while", (carry, state), last)
@@ -74,8 +79,10 @@ def _while(run: Run, at: Equation, boxes: Boxes) -> Boxes:
 
     carry = settled(at.eqn.invars[first + second :], boxes[first + second :])
     loop = _counted if jax.tree.leaves(at.state) else _plain
+    state = run.rule.turn(at.state, within.loops, begins=False)
     with jaxprs.place_of(at.eqn):
-        last, at.state = loop(goes_on, turn, carry, strong(at.state))
+        last, state = loop(goes_on, turn, carry, strong(state))
+    at.state = run.rule.turn(state, within.loops, begins=False)
     return last
 
 
