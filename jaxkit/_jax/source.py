@@ -46,6 +46,23 @@ class Sources:
         except Exception:  # another form of traceback: no line, never a wrong one
             return None, None
 
+    def functions(self, eqn: Any) -> tuple[str, ...]:
+        """Names of the user's functions that were under way, the innermost first."""
+        traceback = getattr(eqn.source_info, "traceback", None)
+        if traceback is None:
+            return ()
+        found: list[str] = []
+        try:
+            for code in traceback.raw_frames()[0]:
+                who = _who(code.co_filename)
+                if who == "tracing":
+                    break
+                if who == "user" and code.co_name != "<module>":
+                    found.append(code.co_qualname)
+        except Exception:  # another form of traceback
+            return ()
+        return tuple(found)
+
     def _read(self, traceback: Any) -> tuple[Frame | None, Frame | None]:
         codes, offsets = traceback.raw_frames()
         library: Frame | None = None

@@ -24,6 +24,7 @@ class Equation:
       state: what the rule carries from equation to equation, through loops and branches; assign
         to it to change it.
       loops: how many loops it stands in.
+      outer: the equations that it is nested in, the outermost first.
     """
 
     eqn: Any
@@ -32,6 +33,7 @@ class Equation:
     scope: str
     state: Any
     loops: int = 0
+    outer: tuple[Any, ...] = ()
 
     @property
     def primitive(self) -> str:
@@ -137,3 +139,4 @@ class Where:
     line: SourceLine | None = None
     scope: str = ""
     loops: int = 0
+    outer: tuple[Any, ...] = ()

@@ -80,7 +80,7 @@ class Run:
         where = frame.where
         line = line_of(self._sources.of(eqn), where.line)
         scope = joined(where.scope, jaxprs.name_stack(eqn))
-        return Equation(eqn, where.path, line, scope, state, where.loops)
+        return Equation(eqn, where.path, line, scope, state, where.loops, where.outer)
 
     def _evaluate(self, at: Equation, boxes: list[Any]) -> Sequence[Any] | Call:
         eqn = at.eqn
