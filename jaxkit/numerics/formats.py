@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-__all__ = ["NAMES", "Format", "format_of", "round_to"]
+__all__ = ["NAMES", "Format", "format_of", "round_to", "straight_through"]
 
 Overflow = Literal["inf", "nan"]
 
@@ -130,7 +130,7 @@ def format_of(
         TypeError: An argument of another type.
         ValueError: There is no such format.
     """
-    if isinstance(dtype, tuple) and len(dtype) == 2:
+    if isinstance(dtype, (tuple, list)) and len(dtype) == 2:
         if mantissa_bits is not None or exponent_bits is not None:
             raise ValueError(_both(dtype))
         exponent_bits, mantissa_bits = dtype
@@ -223,7 +223,7 @@ def round_to(value: Any, target: Format) -> Any:
         return lax.complex(*parts)
     if _holds(target, dtype):
         return value
-    return _straight(value, _rounded(lax.stop_gradient(value), target))
+    return straight_through(value, _rounded(lax.stop_gradient(value), target))
 
 
 def _holds(target: Format, dtype: Any) -> bool:
@@ -238,13 +238,13 @@ def _holds(target: Format, dtype: Any) -> bool:
 
 
 @jax.custom_jvp
-def _straight(value: Any, rounded: Any) -> Any:
+def straight_through(value: Any, rounded: Any) -> Any:
     """Rounded, with the derivative of what was rounded."""
     return rounded
 
 
-@_straight.defjvp
-def _straight_jvp(primals: Any, tangents: Any) -> Any:
+@straight_through.defjvp
+def _straight_through_jvp(primals: Any, tangents: Any) -> Any:
     return primals[1], tangents[0]
 
 
