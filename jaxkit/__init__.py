@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from jaxkit.jaxpr._inspect import inspect as inspect
     from jaxkit.jaxpr.lints import lint as lint
     from jaxkit.numerics.check_finite import check_finite as check_finite
+    from jaxkit.numerics.compare_x64 import compare_x64 as compare_x64
+    from jaxkit.numerics.emulate import emulate as emulate
     from jaxkit.numerics.x64 import x64 as x64
     from jaxkit.report import Finding as Finding
     from jaxkit.report import Report as Report
@@ -74,6 +76,8 @@ _WHERE = {
     "clip_by_value": "jaxkit.transforms._clip_by_value:clip_by_value",
     "clip_gradients": "jaxkit.transforms._clip_gradients:clip_gradients",
     "clip_per_example": "jaxkit.transforms._clip_per_example:clip_per_example",
+    "compare_x64": "jaxkit.numerics.compare_x64:compare_x64",
+    "emulate": "jaxkit.numerics.emulate:emulate",
     "explain": "jaxkit.compiles.explain:explain",
     "inspect": "jaxkit.jaxpr._inspect:inspect",
     "lint": "jaxkit.jaxpr.lints:lint",
@@ -109,6 +113,8 @@ __all__ = [
     "clip_by_value",
     "clip_gradients",
     "clip_per_example",
+    "compare_x64",
+    "emulate",
     "explain",
     "inspect",
     "lint",

@@ -39,6 +39,8 @@ PUBLIC = [
     "clip_by_value",
     "clip_gradients",
     "clip_per_example",
+    "compare_x64",
+    "emulate",
     "explain",
     "inspect",
     "lint",

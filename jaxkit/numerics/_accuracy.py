@@ -48,6 +48,7 @@ class Accuracy:
         lost: How many are not finite where the reference is.
         gained: How many are finite where the reference is not.
         confused: How many are not finite otherwise than the reference: NaN for Inf, Inf for -Inf.
+        nonfinite: How many are not finite in the same way as the reference.
         worst: The worst element; None where all are equal.
     """
 
@@ -64,6 +65,7 @@ class Accuracy:
     lost: int = 0
     gained: int = 0
     confused: int = 0
+    nonfinite: int = 0
     worst: Worst | None = None
 
     def digits(self, dtype: Any) -> float | None:
@@ -107,10 +109,11 @@ def accuracy_of(got: Any, expected: Any) -> Accuracy:
             "lost": int((~fine_a & fine_b).sum()),
             "gained": int((fine_a & ~fine_b).sum()),
             "confused": int((~fine_a & ~fine_b & ~same).sum()),
+            "nonfinite": int((~fine_a & ~fine_b & same).sum()),
         }
         if both.any():
             found |= _of_finite(a[both], b[both], dtype)
-        found["equal"] = int(found.get("equal", 0) + (same & ~both).sum())
+        found["equal"] = found.get("equal", 0) + found["nonfinite"]
         return Accuracy(**found, worst=_worst(a, b, same, both, dtype))
 
 
