@@ -5,6 +5,7 @@ Read on JAX 0.10.2 and 0.12.0.1; see `jaxkit._jax.source` for the form of a trac
 
 from __future__ import annotations
 
+import linecache
 import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -42,6 +43,38 @@ class Origin(NamedTuple):
         """Whether the line has an operator or a function of two arrays, called there itself."""
         return bool(self.lines) and not _MIXING.isdisjoint(self.through[-1:])
 
+    @property
+    def updated(self) -> bool:
+        """Whether the line has an update such as ``x.at[i].add(y)``, called there itself."""
+        return bool(self.lines) and not _UPDATES.isdisjoint(self.through[-1:])
+
+    @property
+    def transposed(self) -> bool:
+        """Whether a line of the user's names a transpose, as in ``x.T`` or `jnp.moveaxis`.
+
+        One that `jax.vmap` puts in, or that a function of JAX's or a library's does on its way, is
+        none.
+        """
+        if self.user is None or self.lines[:1] != (self.user,):
+            return False
+        last = self.through[-1:]
+        if last in (("meth",), ("prop",)):
+            last = self.through[-2:-1]
+        if last == ("reraise_with_filtered_traceback",):  # a helper that is inlined has no frame
+            return _is_at(self.user, _SWAPS)
+        return not _TRANSPOSES.isdisjoint(last)
+
+    @property
+    def batched(self) -> bool:
+        """Whether it is a transpose that `jax.vmap` has given one more axis."""
+        return "_transpose_batch_rule" in self.through
+
+
+def _is_at(frame: Frame, pattern: re.Pattern[str]) -> bool:
+    """Whether the expression that a frame points to begins so."""
+    text = linecache.getline(frame.file, frame.line).encode()[max(frame.column - 1, 0) :]
+    return pattern.match(text.decode(errors="replace")) is not None
+
 
 _NOWHERE = Origin((), ())
 _CONVERSIONS = frozenset({"astype", "_astype", "asarray", "array", "convert_element_type"})
@@ -49,6 +82,12 @@ _MIXING = frozenset(
     """op __call__ _where _einsum matmul dot vdot inner outer tensordot einsum where power
     float_power maximum minimum select clip concatenate stack hstack vstack""".split()
 )
+_UPDATES = frozenset("set add subtract multiply divide power min max".split())
+_TRANSPOSES = frozenset(
+    """transpose permute_dims matrix_transpose moveaxis rollaxis swapaxes _swapaxes _transpose
+    _transpose_property _matrix_transpose_property""".split()
+)
+_SWAPS = re.compile(r"[\w.]*swapaxes\s*\(")
 
 
 class Origins:

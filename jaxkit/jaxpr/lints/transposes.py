@@ -23,15 +23,18 @@ _WITH_NUMBER = frozenset("add sub mul div max min pow".split())
 def transpose_pair(code: Code) -> Iterator[Finding]:
     """Transposes of which the second gives back the order that the first has changed.
 
+    Both stand on a line of the user's: those that `jax.vmap`, `jnp.linalg.solve` or a library needs
+    on its way cannot be left out.
+
     Args:
       code: the function.
     """
     live = code.graph.live()
     for node in code.graph.nodes:
-        if node.name != "transpose" or node.backward or node.again or id(node) not in live:
+        if node.name != "transpose" or node.again or id(node) not in live or not _is_written(node):
             continue
         first = _first(node.ins[0])
-        if first is None or first.backward or not _moves(first):
+        if first is None or not _is_written(first) or not _moves(first):
             continue
         one, two = first.params["permutation"], node.params["permutation"]
         if tuple(one[axis] for axis in two) != tuple(range(len(one))):
@@ -44,6 +47,14 @@ def transpose_pair(code: Code) -> Iterator[Finding]:
             "leave both out: what stands between does not depend on the order of the axes",
             {"permutation": list(two), "bytes": node.ins[0].nbytes},
         )
+
+
+def _is_written(node: Node) -> bool:
+    """Whether the user's line asks for it, and for this order of the axes."""
+    if node.backward or not node.own or not node.origin.transposed:
+        return False
+    moved = node.origin.batched and node.params["permutation"][0] != 0  # by `vmap` as well
+    return not moved
 
 
 def _first(value: Value) -> Node | None:

@@ -470,6 +470,32 @@ GROUPS: dict[str, Callable[[Any], Iterator[Clean]]] = {
 }
 
 
+def around(clean: Clean) -> Iterator[Clean]:
+    """What a user does to its operands and results: transposes them, takes parts, maps it."""
+    fun, args = clean.fun, clean.args
+    if clean.name == "jnp.transpose":
+        return  # that of its result is the other one of a pair
+
+    def transposed(x: Any) -> Any:
+        return x.T if getattr(x, "ndim", 0) == 2 else x
+
+    def result_transposed(*args: Any) -> Any:
+        return jax.tree.map(transposed, fun(*args))
+
+    def operands_transposed(*args: Any) -> Any:
+        return fun(*jax.tree.map(transposed, args))
+
+    def parts(*args: Any) -> Any:
+        return jax.tree.map(lambda y: y[..., :2] if getattr(y, "ndim", 0) else y, fun(*args))
+
+    def mapped(*args: Any) -> Any:
+        return jax.tree.map(lambda y: y.swapaxes(0, 1), jax.vmap(fun, 1, 1)(*args))
+
+    if any(getattr(arg, "ndim", 0) == 2 for arg in args):
+        for change in (result_transposed, operands_transposed, parts, mapped):
+            yield Clean(f"{clean.name}, {change.__name__}", change, args)
+
+
 def gradient(clean: Clean) -> Clean | None:
     """Its derivative by the first argument that has one; None where there is none."""
     argnums = tuple(i for i, arg in enumerate(clean.args) if _is_float(arg))
@@ -497,7 +523,7 @@ def warnings_of(clean: Clean) -> list[str] | None:
 
     try:
         program = trace(clean.fun, clean.args, {})
-    except (TypeError, ValueError, NotImplementedError, AttributeError):
+    except (TypeError, ValueError, NotImplementedError, AttributeError, IndexError):
         # Not for this dtype, or not differentiable backwards: libraries say so in all these ways. A
         # test beside this counts how many were traced.
         return None
@@ -506,6 +532,22 @@ def warnings_of(clean: Clean) -> list[str] | None:
         for each in findings_of(program)
         if each.severity != "info"
     ]
+
+
+def main_around(groups: list[str], dtype: str = "float32") -> tuple[int, list[str]]:
+    """Looks at what a user does with functions: `around`.
+
+    Returns:
+      how many functions were looked at, and all warnings.
+    """
+    looked, warned = 0, list[str]()
+    for group in groups:
+        for clean in GROUPS[group](np.dtype(getattr(jnp, dtype))):
+            for changed in around(clean):
+                found = warnings_of(changed)
+                looked += found is not None
+                warned += [f"{changed.name}: {each}" for each in found or ()]
+    return looked, warned
 
 
 def main(groups: list[str], dtype: str = "float32") -> tuple[int, int, list[str]]:

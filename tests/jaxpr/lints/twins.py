@@ -715,6 +715,47 @@ def channels_first_and_last(x):
     return jnp.transpose(y, (0, 2, 3, 1))  # bad
 
 
+@bad("transpose-pair", batch)
+def swapped_twice(x):
+    first = jnp.swapaxes(x, 0, 1)
+    return jnp.sin(first).swapaxes(0, 1)  # bad
+
+
+@bad("transpose-pair", struct(4, 8, 3))
+def in_vmap(x):
+    return jax.vmap(lambda m: jnp.exp(m.T).mT)(x)  # bad
+
+
+@bad("transpose-pair", batch)
+def instead_of_axes(x):
+    return jax.vmap(jnp.sin, in_axes=1, out_axes=1)(x.T).T  # bad
+
+
+@fixed("transpose-pair", m32, m32)
+def gain(covariance, cross):
+    return jnp.linalg.solve(covariance.T, cross.T).T
+
+
+@fixed("transpose-pair", m32, m32, batch)
+def solved_rows(a, b, rows):
+    return jnp.linalg.solve(a, rows.T), jnp.linalg.inv(b).T
+
+
+@fixed("transpose-pair", batch)
+def out_axes(x):
+    return jax.vmap(jnp.tanh, out_axes=1)(x).T
+
+
+@fixed("transpose-pair", batch)
+def rotated(x):
+    return jnp.rot90(x).T
+
+
+@fixed("transpose-pair", struct(4, 8, 3))
+def mapped_over_another_axis(x):
+    return jax.vmap(lambda m: m.T, in_axes=1)(x).transpose(2, 0, 1)
+
+
 @fixed("transpose-pair", batch)
 def one_transpose(x):
     return jnp.tanh(x.T)
