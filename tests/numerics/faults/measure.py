@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, NamedTuple
 
 import jax
@@ -10,6 +11,9 @@ import numpy as np
 
 from jaxkit.jaxpr import walk
 from tests.numerics.faults.case import Case
+
+# Float64 has digits to spare, so that the truth needs no optimiser, only a quick one.
+UNOPTIMISED = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
 
 
 class Measured(NamedTuple):
@@ -27,21 +31,21 @@ def measured(case: Case) -> Measured:
     sup_k e_(k) k / n, with e_(1) >= e_(2) >= ... the relative errors of its elements, where what
     is below the smallest normal number counts as that. (A whole leaf that underflows is an error.)
     """
-    args = case.args()
-    result = _floats(jax.jit(case.function)(*args))
+    result = _floats(_program(case).lower().compile()(*case.args()))
     if not all(np.isfinite(_values(each)).all() for each in result):
         return Measured(float("inf"), max(_rtol(each) for each in result), finite=False)
-    pairs = zip(result, truth_of(case, args), strict=True)
+    pairs = zip(result, truth_of(case), strict=True)
     errors = [(_error(each, true, case.scale), _rtol(each)) for each, true in pairs]
     error, rtol = max(errors, key=lambda each: each[0] / each[1], default=(0.0, 1.0))
     return Measured(error, rtol, finite=True)
 
 
-def truth_of(case: Case, args: tuple[Any, ...]) -> list[Any]:
+def truth_of(case: Case) -> list[Any]:
     """The floating leaves of the result in float64."""
     with jax.enable_x64(True):
-        wide = jax.tree.map(_widened, args)
-        return [_values(each) for each in _floats((case.truth or jax.jit(case.function))(*wide))]
+        wide = jax.tree.map(_widened, case.args())
+        function = case.truth or jax.jit(case.function, compiler_options=UNOPTIMISED)
+        return [_values(each) for each in _floats(function(*wide))]
 
 
 def _error(found: Any, true: Any, scale: float | None) -> float:
@@ -86,7 +90,12 @@ def coarsest_rtol(case: Case) -> float:
 
 
 def _sites(case: Case) -> list[Any]:
-    return list(walk(jax.make_jaxpr(case.function)(*case.args())))
+    return list(walk(_program(case).jaxpr))
+
+
+@cache
+def _program(case: Case) -> Any:
+    return jax.jit(case.function).trace(*case.args())
 
 
 def _rtol(x: Any) -> float:
