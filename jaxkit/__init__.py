@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from jaxkit.numerics.check_finite import check_finite as check_finite
     from jaxkit.numerics.compare_x64 import compare_x64 as compare_x64
     from jaxkit.numerics.emulate import emulate as emulate
+    from jaxkit.numerics.shadow import shadow as shadow
     from jaxkit.numerics.x64 import x64 as x64
     from jaxkit.report import Finding as Finding
     from jaxkit.report import Report as Report
@@ -82,6 +83,7 @@ _WHERE = {
     "inspect": "jaxkit.jaxpr._inspect:inspect",
     "lint": "jaxkit.jaxpr.lints:lint",
     "max_compiles": "jaxkit.compiles.budget:max_compiles",
+    "shadow": "jaxkit.numerics.shadow:shadow",
     "transform": "jaxkit.transforms:transform",
     "watch": "jaxkit.compiles.watch:watch",
     "x64": "jaxkit.numerics.x64:x64",
@@ -119,6 +121,7 @@ __all__ = [
     "inspect",
     "lint",
     "max_compiles",
+    "shadow",
     "transform",
     "watch",
     "x64",

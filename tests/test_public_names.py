@@ -45,6 +45,7 @@ PUBLIC = [
     "inspect",
     "lint",
     "max_compiles",
+    "shadow",
     "transform",
     "watch",
     "x64",

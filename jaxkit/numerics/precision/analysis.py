@@ -1,0 +1,157 @@
+"""The analysis of a function for arguments of one form, whose compiled programs are kept."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxkit._jax import jaxprs
+from jaxkit._jax.dead_code import only_for
+from jaxkit._jax.x64 import with_x64
+from jaxkit.numerics.precision.attribution import attribution_program, collect, slots_of
+from jaxkit.numerics.precision.capture import Values, capture_program, hits_of, values_of
+from jaxkit.numerics.precision.outputs import Leaf, compare_outputs, first_program
+from jaxkit.numerics.precision.plan import Frame, loops_of, plan_of
+from jaxkit.numerics.precision.suspects import Statistics, Suspect, pick, summarize
+from jaxkit.numerics.precision.tolerance import coarsest, rtol_of, tiny_of
+from jaxkit.numerics.precision.wide import is_float
+
+__all__ = ["Analysis", "Attributed"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Attributed:
+    """Where the error of one output comes from.
+
+    Args:
+        leaf: The output.
+        plan: What was measured.
+        statistics: Of each equation.
+        closure: The sum of all contributions: 1 where the program is near to linear.
+        explained: Of the output's error, what is left when the shadow takes the program's branches.
+        suspects: The equations that were looked at closely.
+        values: Their numbers.
+    """
+
+    leaf: Leaf
+    plan: Frame
+    statistics: Sequence[Statistics]
+    closure: float
+    explained: float
+    suspects: Sequence[Suspect]
+    values: Sequence[Values]
+
+
+class Analysis:
+    """The programs of one function for arguments of one form."""
+
+    def __init__(self, program: jaxprs.Program, name: str, rtol: float | None) -> None:
+        self.name = name
+        self.closed = program.written
+        self.avals = [var.aval for var in jaxprs.open_jaxpr(self.closed).invars]
+        self.loops = loops_of(self.closed)
+        self._cones: dict[int, Any] = {}
+        self.rtol = rtol
+        paths = jax.tree_util.tree_flatten_with_path(program.results)[0]
+        outvars = jaxprs.open_jaxpr(self.closed).outvars
+        self.leaves: list[tuple[int, str, float, float]] = []
+        for index, ((path, _), var) in enumerate(zip(paths, outvars, strict=True)):
+            if is_float(var.aval):
+                dtype = coarsest(self.cone(index), var.aval.dtype)
+                allowed = rtol_of(dtype) if rtol is None else rtol
+                name = "output" + jax.tree_util.keystr(path)
+                self.leaves.append((index, name, allowed, tiny_of(var.aval.dtype)))
+        self._first: Any = None
+        self._attributions: dict[Any, Any] = {}
+        self._captures: dict[Any, Any] = {}
+
+    def inputs(self, given: Sequence[Any]) -> list[Any]:
+        """The arrays that enter the programs, in the dtypes of the trace."""
+        return [
+            value
+            if isinstance(value, jax.Array) and value.dtype == aval.dtype
+            else jnp.asarray(value, aval.dtype)
+            for value, aval in zip(given, self.avals, strict=True)
+        ]
+
+    def cone(self, index: int) -> Any:
+        """The program without what an output does not depend on."""
+        if index not in self._cones:
+            outs = jaxprs.open_jaxpr(self.closed).outvars
+            self._cones[index] = only_for(self.closed, [i == index for i in range(len(outs))])
+        return self._cones[index]
+
+    def size_of(self, index: int) -> int:
+        """How many equations an output depends on."""
+        return len(jaxprs.open_jaxpr(self.cone(index)).eqns)
+
+    def compare(self, inputs: Sequence[Any]) -> tuple[list[Leaf], list[int]]:
+        """Step 0: how far each output is off, and how often each `while` turned."""
+        with with_x64():
+            if self._first is None:
+                tiny = [least for *_, least in self.leaves]
+                self._first = jax.jit(first_program(self.closed, self.loops, tiny))
+            table, trips, outs, wides = self._first(inputs)
+            table, trips = np.asarray(table), [int(n) for n in np.asarray(trips)]
+        return compare_outputs(table, self.leaves, lambda: (outs, wides)), trips
+
+    def attribute(self, leaf: Leaf, inputs: Sequence[Any], trips: Sequence[int]) -> Attributed:
+        """Says where the error of an output comes from."""
+        with with_x64():
+            lengths = tuple(_rounded(n) for n in trips)
+            key = (leaf.index, lengths)
+            if key not in self._attributions:
+                self._attributions[key] = self._attribution(leaf, lengths)
+            closed, plan, program = self._attributions[key]
+            mode = int(leaf.verdict == "tail")
+            found, norms = program(inputs, slots_of(plan), mode)
+            statistics = summarize(collect(plan, found))
+            norms = np.asarray(norms)
+            suspects = pick(statistics, leaf.rtol)
+            values = self._capture(key, closed, plan, suspects, inputs)
+        closure = sum(each.contribution for each in statistics)
+        error = float(np.sqrt(norms[0] / norms[1])) if norms[1] else float(norms[0] > 0)
+        return Attributed(leaf, plan, statistics, closure, error, suspects, values)
+
+    def _attribution(self, leaf: Leaf, lengths: tuple[int, ...]) -> Any:
+        closed = self.cone(leaf.index)
+        # Without dead code loops are other equations, in the same order.
+        trips = _matched(self.loops, loops_of(closed), lengths)
+        plan = plan_of(closed, trips)
+        tiny = tiny_of(jaxprs.open_jaxpr(closed).outvars[0].aval.dtype)
+        return closed, plan, jax.jit(attribution_program(closed, plan, tiny))
+
+    def _capture(
+        self, key: Any, closed: Any, plan: Frame, suspects: Sequence[Suspect], inputs: Any
+    ) -> list[Values]:
+        if not suspects:
+            return []
+        taps = [suspect.tap for suspect in suspects]
+        key = (*key, tuple(tap.index for tap in taps))
+        if key not in self._captures:
+            self._captures[key] = jax.jit(capture_program(closed, plan, taps))
+        hits = hits_of(plan, {suspect.tap: suspect.turn for suspect in suspects})
+        return values_of(self._captures[key](inputs, hits))
+
+
+def _rounded(turns: int) -> int:
+    """A few lengths for all numbers of turns, so that one more turn is no other program."""
+    length = 1
+    while length < turns:
+        length = max(length + 1, length * 5 // 4)
+    return length
+
+
+def _matched(before: Sequence[Any], after: Sequence[Any], lengths: Sequence[int]) -> dict[int, int]:
+    """The turns of the loops that are left, which stand at the lines where they stood."""
+    by_source: dict[int, int] = {}
+    for eqn, length in zip(before, lengths, strict=True):
+        source = id(eqn.source_info)
+        by_source[source] = max(by_source.get(source, 0), length)
+    longest = max(lengths, default=1)
+    return {id(eqn): by_source.get(id(eqn.source_info), longest) for eqn in after}

@@ -1,0 +1,139 @@
+"""Which equation costs an output how much: one reverse pass over the shadow for all of them.
+
+Each measured result goes through a *tap*: nothing forward; backward, given the cotangent of the
+result, it gives statistics of the result's errors as the "cotangent" of a dummy argument, its
+slot. Slots of a loop are scanned, so that each turn has its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from jaxkit.jaxpr.rule import Equation, Where
+from jaxkit.jaxpr.run import Run
+from jaxkit.numerics.precision.dual import Dual, Measured, primal_of, shadow_of
+from jaxkit.numerics.precision.outputs import sums
+from jaxkit.numerics.precision.plan import Frame, Loop, Tap
+from jaxkit.numerics.precision.wide import is_float, up
+
+__all__ = ["COLUMNS", "Tapped", "attribution_program", "collect", "per_tap", "slots_of"]
+
+# What a tap tells: of the output's error, what is made here and what passes through here; squares
+# of value, total and introduced error, weighted by what they mean to the output.
+COLUMNS = ("contribution", "flow", "value", "total", "introduced")
+
+
+def slots_of(frame: Frame) -> Any:
+    """An empty slot for each tap and turn of a plan."""
+    return per_tap(frame, lambda lead, taps: np.zeros((*lead, len(taps), len(COLUMNS))))
+
+
+def per_tap(frame: Frame, make: Callable[[tuple[int, ...], list[Tap]], Any]) -> Any:
+    """An array for each frame of a plan, in the form that `Dual` takes.
+
+    Args:
+        frame: The plan.
+        make: Gives that of a frame from the lengths of the loops around it and its taps.
+    """
+    return _per_tap(frame, (), make)
+
+
+def _per_tap(frame: Frame, lead: tuple[int, ...], make: Any) -> Any:
+    inner: list[Any] = []
+    for each in frame.inner:
+        if isinstance(each, Loop):
+            inner.append(_per_tap(each.body, (*lead, each.length), make))
+        else:
+            inner.append([_per_tap(branch, lead, make) for branch in each.branches])
+    return make(lead, frame.taps), inner
+
+
+def collect(frame: Frame, found: Any) -> dict[Tap, np.ndarray]:
+    """The statistics of each tap: an array [turns of the outermost loop, ..., columns]."""
+    own, inner = found
+    result = {tap: np.asarray(own)[..., i, :] for i, tap in enumerate(frame.taps)}
+    for each, below in zip(frame.inner, inner, strict=True):
+        belows = [below] if isinstance(each, Loop) else below
+        for body, values in zip(each.frames(), belows, strict=True):
+            result.update(collect(body, values))
+    return result
+
+
+class Tapped(Dual):
+    """The shadow goes on through taps."""
+
+    def measure(self, tap: Tap, at: Equation, one: Measured, given: Any) -> Any:
+        exact = one.exact()
+        rows = zip(at.eqn.outvars, one.outs, exact, one.shadows, strict=True)
+        return [
+            _through(shadow, up(out), right, given) if is_float(var.aval) else shadow
+            for var, out, right, shadow in rows
+        ]
+
+
+def _through(shadow: Any, out: Any, exact: Any, slot: Any) -> Any:
+    introduced = lax.stop_gradient(out - exact)
+    total = lax.stop_gradient(out - shadow)
+    return _tap(shadow, introduced, total, slot)
+
+
+@jax.custom_vjp
+def _tap(value: Any, introduced: Any, total: Any, slot: Any) -> Any:
+    return value
+
+
+def _tap_forward(value: Any, introduced: Any, total: Any, slot: Any) -> Any:
+    return value, (value, introduced, total)
+
+
+def _tap_backward(kept: Any, cotangent: Any) -> Any:
+    value, introduced, total = kept
+    # A slope that is not finite says nothing: what is behind it is not blamed, and not spoiled.
+    slope = jnp.where(jnp.isfinite(cotangent), cotangent, 0)
+    made, passed, size = (_finite(slope * x) for x in (introduced, total, value))
+    columns = (made.real, passed.real, _square(size), _square(passed), _square(made))
+    return slope, None, None, sums(columns)
+
+
+def _finite(value: Any) -> Any:
+    return jnp.where(jnp.isfinite(value), value, 0)
+
+
+def _square(value: Any) -> Any:
+    return jnp.abs(value) ** 2
+
+
+_tap.defvjp(_tap_forward, _tap_backward)
+
+
+def attribution_program(closed: Any, plan: Frame, tiny: float) -> Any:
+    """The program that attributes the error of a program's only result to its equations.
+
+    Returns:
+        A function of (inputs, slots, mode) that gives (statistics in the form of the slots, the
+        error in norm and the norm of the result as the shadow has it when it follows the program).
+        Mode 0 looks at the result in norm, 1 at each element by itself.
+    """
+
+    def program(inputs: Sequence[Any], slots: Any, mode: Any) -> Any:
+        def shadow(slots: Any) -> Any:
+            run = Run(Tapped(plan, slots))
+            [box], _ = run.closed(closed, [run.lift(x) for x in inputs], (), Where())
+            return shadow_of(box), primal_of(box)
+
+        value, back, out = jax.vjp(shadow, slots, has_aux=True)
+        error = _finite(up(out) - value)
+        scale = jnp.where(mode == 1, jnp.maximum(jnp.abs(value), tiny), 1.0)
+        scaled = error / scale
+        total = jnp.sum(_square(scaled))
+        direction = jnp.where(total > 0, jnp.conj(scaled) / scale / total, 0)
+        [found] = back(direction.astype(value.dtype))
+        return found, jnp.stack([jnp.sum(_square(error)), jnp.sum(_square(_finite(value))), total])
+
+    return program

@@ -1,0 +1,126 @@
+"""The operands and results of a few equations at one turn of their loops each."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxkit.jaxpr.rule import Equation, Where
+from jaxkit.jaxpr.run import Run
+from jaxkit.numerics.precision.attribution import per_tap
+from jaxkit.numerics.precision.dual import Dual, Measured
+from jaxkit.numerics.precision.plan import Frame, Tap
+from jaxkit.numerics.precision.wide import is_float, wide_dtype
+
+__all__ = ["Values", "capture_program", "hits_of", "values_of"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Values:
+    """An equation's numbers, as NumPy arrays in double precision.
+
+    Args:
+        primals: The operands.
+        shadows: What the operands should be.
+        out: The result.
+        exact: The result in double precision of the operands as they are.
+        shadow: What the result should be.
+    """
+
+    primals: Sequence[np.ndarray]
+    shadows: Sequence[np.ndarray]
+    out: np.ndarray
+    exact: np.ndarray
+    shadow: np.ndarray
+
+
+def hits_of(frame: Frame, chosen: Mapping[Tap, tuple[int, ...]]) -> Any:
+    """For each tap and turn whether it is to be captured.
+
+    Args:
+        frame: The plan.
+        chosen: The taps, and the turn of each loop around them.
+    """
+
+    def make(lead: tuple[int, ...], taps: list[Tap]) -> Any:
+        found = np.zeros((*lead, len(taps)), bool)
+        for number, tap in enumerate(taps):
+            if tap in chosen:
+                found[(*chosen[tap], number)] = True
+        return found
+
+    return per_tap(frame, make)
+
+
+class _Capture(Dual):
+    """The state has the numbers of the chosen equations."""
+
+    def __init__(self, plan: Frame, given: Any, chosen: Sequence[Tap]) -> None:
+        super().__init__(plan, given)
+        self._chosen = {tap: number for number, tap in enumerate(chosen)}
+
+    def start(self) -> Any:
+        return [_empty(tap.eqn) for tap in self._chosen]
+
+    def measure(self, tap: Tap, at: Equation, one: Measured, given: Any) -> Any:
+        number = self._chosen.get(tap)
+        if number is not None:
+            which = _result(at.eqn)
+            exact = one.exact()
+            now = (
+                list(one.primals),
+                list(one.operand_shadows),
+                (one.outs[which], exact[which], one.shadows[which]),
+            )
+            state = list(at.state)
+            state[number] = jax.tree.map(
+                lambda new, old: jnp.where(given, new.astype(old.dtype), old), now, state[number]
+            )
+            at.state = state
+        return one.shadows
+
+
+def _result(eqn: Any) -> int:
+    return next(i for i, var in enumerate(eqn.outvars) if is_float(var.aval))
+
+
+def _empty(eqn: Any) -> Any:
+    def wide(aval: Any) -> Any:
+        return jnp.zeros(aval.shape, wide_dtype(aval.dtype) if is_float(aval) else aval.dtype)
+
+    operands = [wide(atom.aval) for atom in eqn.invars]
+    out = wide(eqn.outvars[_result(eqn)].aval)
+    return operands, list(operands), (out, out, out)
+
+
+def capture_program(closed: Any, plan: Frame, chosen: Sequence[Tap]) -> Any:
+    """A function of (inputs, hits) that gives the numbers of each chosen equation."""
+
+    def program(inputs: Sequence[Any], hits: Any) -> Any:
+        rule = _Capture(plan, hits, chosen)
+        run = Run(rule)
+        _, found = run.closed(closed, [run.lift(x) for x in inputs], rule.start(), Where())
+        return found
+
+    return program
+
+
+def values_of(found: Any) -> list[Values]:
+    """What the program gives, as NumPy arrays."""
+    result: list[Values] = []
+    for primals, shadows, (out, exact, shadow) in found:
+        result.append(
+            Values(
+                [np.asarray(x) for x in primals],
+                [np.asarray(x) for x in shadows],
+                np.asarray(out),
+                np.asarray(exact),
+                np.asarray(shadow),
+            )
+        )
+    return result

@@ -1,0 +1,114 @@
+"""Two rules for `Run`: the program as it is, and the program in double precision by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax.numpy as jnp
+from jax import lax
+
+from jaxkit._jax import jaxprs
+from jaxkit.jaxpr.boxes import settled, strong
+from jaxkit.jaxpr.calls import inside
+from jaxkit.jaxpr.nesting import nested
+from jaxkit.jaxpr.rule import Equation, Rule
+from jaxkit.numerics.precision.wide import Opaque, is_float, up, wide
+
+__all__ = ["Counted", "Wide", "opaque"]
+
+
+def _trips(run: Any, at: Equation, boxes: Sequence[Any]) -> Sequence[Any]:
+    """A `while` that counts its turns, the most of any of its runs."""
+    condition, body = nested(at.eqn)
+    first, second = at.params["cond_nconsts"], at.params["body_nconsts"]
+    consts, held = boxes[:first], boxes[first : first + second]
+    start = settled(at.eqn.invars[first + second :], boxes[first + second :])
+    index = run.rule.loops[id(at.eqn)]
+
+    def goes_on(now: Any) -> Any:
+        _, carry, _ = now
+        # The state of a condition is that of its loop: what it counts inside is of no interest.
+        [found], _ = run.closed(condition.closed, [*consts, *carry], at.state, inside(at, "while"))
+        return run.rule.primal(found)
+
+    def turn(now: Any) -> Any:
+        count, carry, state = now
+        outs, state = run.closed(body.closed, [*held, *carry], state, inside(at, body.name))
+        return count + 1, settled(body.jaxpr.outvars, outs), strong(state)
+
+    with jaxprs.place_of(at.eqn):
+        count, carry, state = lax.while_loop(goes_on, turn, (jnp.int32(0), start, at.state))
+    at.state = state.at[index].max(count)
+    return carry
+
+
+class Counted(Rule):
+    """The program as it is; the state has the most turns of each `while`.
+
+    Args:
+        loops: Positions in the state by the identity of the loop's equation.
+    """
+
+    controls = {"while": _trips}
+
+    def __init__(self, loops: Mapping[int, int]) -> None:
+        self.loops = loops
+
+    def start(self) -> Any:
+        return jnp.zeros(len(self.loops), jnp.int32)
+
+
+def _limited(run: Any, at: Equation, boxes: Sequence[Any]) -> Sequence[Any]:
+    """A `while` in double precision, which may not go on for ever where the program ended."""
+    condition, body = nested(at.eqn)
+    first, second = at.params["cond_nconsts"], at.params["body_nconsts"]
+    consts, held = boxes[:first], boxes[first : first + second]
+    start = strong(list(boxes[first + second :]))
+    limit = 10 * run.rule.trips[run.rule.loops[id(at.eqn)]] + 1000
+
+    def goes_on(now: Any) -> Any:
+        count, carry = now
+        [found], _ = run.closed(condition.closed, [*consts, *carry], (), inside(at, "while"))
+        return jnp.logical_and(found, count < limit)
+
+    def turn(now: Any) -> Any:
+        count, carry = now
+        outs, _ = run.closed(body.closed, [*held, *carry], (), inside(at, body.name))
+        return count + 1, strong(outs)
+
+    with jaxprs.place_of(at.eqn):
+        return lax.while_loop(goes_on, turn, (jnp.int32(0), start))[1]
+
+
+def opaque(eqn: Any, operands: Sequence[Any]) -> list[Any]:
+    """Evaluates an equation in its own precision on operands that are in double precision."""
+    narrow = [
+        lax.convert_element_type(value, atom.aval.dtype) if is_float(atom.aval) else value
+        for atom, value in zip(eqn.invars, operands, strict=True)
+    ]
+    return [up(value) for value in jaxprs.bind(eqn, narrow)]
+
+
+class Wide(Rule):
+    """The program in double precision, with its own branches and turns.
+
+    Args:
+        loops: As `Counted` has them.
+        trips: What `Counted` counted.
+    """
+
+    controls = {"while": _limited, "shard_map": lambda run, at, boxes: opaque(at.eqn, boxes)}
+
+    def __init__(self, loops: Mapping[int, int], trips: Any) -> None:
+        self.loops = loops
+        self.trips = trips
+
+    def lift(self, value: Any) -> Any:
+        return up(value)
+
+    def equation(self, at: Equation, boxes: Sequence[Any]) -> Sequence[Any]:
+        try:
+            return wide(at.eqn, boxes)
+        except (Opaque, TypeError, NotImplementedError):
+            return opaque(at.eqn, boxes)

@@ -1,0 +1,181 @@
+"""From attributions to findings: the guilty equation first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from jaxkit._jax import jaxprs
+from jaxkit._jax.x64 import with_x64
+from jaxkit.numerics.precision.analysis import Attributed
+from jaxkit.numerics.precision.capture import Values
+from jaxkit.numerics.precision.classify import SUMS, Diagnosis, classify
+from jaxkit.numerics.precision.plan import Node, Tap
+from jaxkit.numerics.precision.remedies import remedy
+from jaxkit.numerics.precision.suspects import Statistics, Suspect
+from jaxkit.numerics.precision.tolerance import eps_of, tiny_of
+from jaxkit.numerics.precision.wide import Opaque, is_float, wide
+from jaxkit.report import Finding
+
+__all__ = ["findings_of"]
+
+_MOST = 0.5
+
+
+def findings_of(found: Attributed) -> list[Finding]:
+    """The findings of one output, most guilty first."""
+    diagnosed = [
+        (suspect, _diagnose(suspect, values, found))
+        for suspect, values in zip(found.suspects, found.values, strict=True)
+    ]
+    if not diagnosed:
+        return []
+    guilty = _guilty(diagnosed, found)
+    rest = [pair for pair in diagnosed if pair[0] is not guilty[0]]
+    result = [_finding(*guilty, found, "warning")]
+    for suspect, diagnosis in rest:
+        if abs(suspect.statistics.contribution) > _MOST:
+            one = _finding(suspect, diagnosis, found, "info")
+            if one.where != result[0].where:
+                result.append(one)
+    return result
+
+
+def _guilty(
+    diagnosed: Sequence[tuple[Suspect, Diagnosis]], found: Attributed
+) -> tuple[Suspect, Diagnosis]:
+    crossing = next((pair for pair in diagnosed if pair[0].crossing), None)
+    origin = max(diagnosed, key=lambda pair: pair[0].statistics.weight)
+    if crossing is None:
+        return origin
+    made = abs(origin[0].statistics.contribution)
+    if made > _MOST and origin[0] is not crossing[0]:
+        if crossing[1].kind == "ill-conditioned" and origin[1].kind == "absorption":
+            return origin
+        if origin[1].kind == "low-precision-cast" and is_explicit_cast(origin[0].tap):
+            return origin
+        if crossing[1].kind == "error-accumulation":
+            return origin
+    return crossing
+
+
+def is_explicit_cast(tap: Tap) -> bool:
+    """Whether a cast to fewer digits is no return from more, as sums in float16 make it."""
+    eqn = tap.eqn
+    if tap.primitive != "convert_element_type":
+        return True
+    narrow = eqn.outvars[0].aval.dtype
+    stack, seen = list(tap.node.inputs), set[int]()
+    for _ in range(12):
+        if not stack:
+            return True
+        node = stack.pop(0)
+        if id(node) in seen or node.eqn is None:
+            continue
+        seen.add(id(node))
+        if node.name == "convert_element_type" and node.eqn.invars[0].aval.dtype == narrow:
+            return False
+        stack += node.inputs
+    return True
+
+
+def _diagnose(suspect: Suspect, values: Values, found: Attributed) -> Diagnosis:
+    eqn = suspect.tap.eqn
+    out = next(var.aval for var in eqn.outvars if is_float(var.aval))
+    absolute = None
+    if suspect.tap.primitive in SUMS:
+
+        def absolute() -> np.ndarray:
+            return absolute_of(eqn, values)
+
+    return classify(
+        suspect.tap.primitive,
+        values,
+        rtol=found.leaf.rtol,
+        eps=eps_of(out.dtype),
+        tiny=tiny_of(out.dtype),
+        absolute=absolute,
+        by_element=found.leaf.verdict == "tail",
+    )
+
+
+def absolute_of(eqn: Any, values: Values) -> np.ndarray:
+    """The same sum of magnitudes."""
+    with with_x64():
+        operands = [
+            jnp.asarray(abs(x) if np.issubdtype(x.dtype, np.inexact) else x) for x in values.primals
+        ]
+        try:
+            return np.asarray(wide(eqn, operands)[0])
+        except (Opaque, TypeError, NotImplementedError):
+            return abs(values.exact)
+
+
+def _finding(
+    suspect: Suspect, diagnosis: Diagnosis, found: Attributed, severity: Any
+) -> Finding:
+    tap, statistics = suspect.tap, suspect.statistics
+    kind = diagnosis.kind
+    if severity == "warning" and found.leaf.norm >= 0.1:
+        severity = "error"
+    return Finding(
+        kind,
+        severity,
+        _message(suspect, diagnosis, found),
+        where=tap.where,
+        fix=remedy(kind, tap, diagnosis),
+        data=_data(suspect, diagnosis, found, statistics),
+    )
+
+
+def _message(suspect: Suspect, diagnosis: Diagnosis, found: Attributed) -> str:
+    name, leaf = suspect.tap.primitive, found.leaf
+    operands = " and ".join(f"{x:.9g}" for x in diagnosis.operands)
+    text = (
+        f"{name} of {operands} gives {diagnosis.value:.9g} where double precision has "
+        f"{diagnosis.shadow:.9g}: the relative error goes from {diagnosis.inherited:.1e} to "
+        f"{diagnosis.total:.1e}, and {leaf.name} is off by {max(leaf.norm, leaf.tail):.1e}"
+    )
+    if suspect.turn:
+        turn = ", ".join(str(n) for n in suspect.turn)
+        text += f"; first in iteration {turn} of the loop (from 0)"
+    return text
+
+
+def _data(
+    suspect: Suspect, diagnosis: Diagnosis, found: Attributed, statistics: Statistics
+) -> dict[str, Any]:
+    return {
+        "primitive": suspect.tap.primitive,
+        "scope": suspect.tap.scope,
+        "path": list(suspect.tap.path),
+        "iteration": list(suspect.turn),
+        "index": list(diagnosis.index),
+        "operands": list(diagnosis.operands),
+        "operands_in_double": list(diagnosis.shadows),
+        "value": diagnosis.value,
+        "value_in_double": diagnosis.shadow,
+        "total_error": diagnosis.total,
+        "introduced_error": diagnosis.introduced,
+        "inherited_error": diagnosis.inherited,
+        "amplification": diagnosis.amplification,
+        "digits_lost": diagnosis.digits_lost,
+        "contribution": statistics.contribution,
+        "flow": float(statistics.flow[suspect.at]),
+        "output": found.leaf.name,
+        "output_error": found.leaf.norm,
+        "rtol": found.leaf.rtol,
+    }
+
+
+def lineage(node: Node, depth: int) -> list[Node]:
+    """What a value is made of, the nearest first."""
+    result: list[Node] = []
+    level = [node]
+    for _ in range(depth):
+        level = [below for each in level for below in each.inputs]
+        result += level
+    return result

@@ -1,0 +1,172 @@
+"""Step 0: the program, the program in double precision, and how far their outputs are apart."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from jaxkit.jaxpr.rule import Where
+from jaxkit.jaxpr.run import Run
+from jaxkit.numerics.precision.doubles import Counted, Wide
+from jaxkit.numerics.precision.wide import is_float, up
+
+__all__ = ["Leaf", "compare_outputs", "first_program"]
+
+# In double precision what is noise around zero is as much smaller as its rounding is finer.
+_ZERO = 2.0**-20
+_STATISTICS = 9
+
+
+def first_program(closed: Any, loops: Sequence[Any], tiny: Sequence[float]) -> Callable[..., Any]:
+    """The program of step 0, as a function of the inputs.
+
+    Args:
+        closed: The traced program.
+        loops: Its `while` equations.
+        tiny: For each floating-point output the least magnitude that its dtype has in full.
+
+    Returns:
+        A function that gives (statistics, turns of the loops, outputs, outputs in double
+        precision), the last two of the floating-point ones.
+    """
+    places = {id(eqn): number for number, eqn in enumerate(loops)}
+
+    def first(inputs: Sequence[Any]) -> Any:
+        plain = Counted(places)
+        run = Run(plain)
+        outs, trips = run.closed(closed, [run.lift(x) for x in inputs], plain.start(), Where())
+        other = Run(Wide(places, trips))
+        wides, _ = other.closed(closed, [other.lift(x) for x in inputs], (), Where())
+        pairs = [(a, b) for a, b in zip(outs, wides, strict=True) if is_float(jax.typeof(a))]
+        rows = [_compare(a, b, least) for (a, b), least in zip(pairs, tiny, strict=True)]
+        table = jnp.stack(rows) if rows else jnp.zeros((0, _STATISTICS))
+        return table, trips, [a for a, _ in pairs], [b for _, b in pairs]
+
+    return first
+
+
+def _compare(out: Any, wide: Any, tiny: float) -> Any:
+    """The statistics of one output, in one pass."""
+    out, wide = up(out), up(wide)
+    finite, wide_finite = jnp.isfinite(out), jnp.isfinite(wide)
+    both = finite & wide_finite
+    error = jnp.where(both, jnp.abs(out - wide), 0)
+    size = jnp.where(both, jnp.abs(wide), 0)
+    zero = (size <= _ZERO * jnp.abs(out)) & (error > 0)
+    relative = jnp.minimum(error / jnp.maximum(size, tiny), 1)
+    columns = (
+        error**2,
+        size**2,
+        jnp.where(zero, 0, error**2),
+        relative,
+        jnp.where(zero, 0, relative),
+        (~finite).astype(float),
+        (~wide_finite).astype(float),
+        (~finite & wide_finite).astype(float),
+        zero.astype(float),
+    )
+    return sums(columns)
+
+
+def sums(columns: Sequence[Any]) -> Any:
+    """The sums of arrays of one shape, in a single pass over them."""
+    if jnp.ndim(columns[0]) == 0:
+        return jnp.stack(columns)
+    found = lax.reduce(
+        tuple(columns),
+        (np.float64(0),) * len(columns),
+        lambda a, b: tuple(x + y for x, y in zip(a, b, strict=True)),
+        tuple(range(jnp.ndim(columns[0]))),
+    )
+    return jnp.stack(found)
+
+
+@dataclasses.dataclass(frozen=True)
+class Leaf:
+    """How far an output is from double precision.
+
+    Args:
+        index: Its position among all outputs.
+        name: What to call it.
+        rtol: What is allowed.
+        norm: Its error in norm, relative.
+        tail: The largest share of elements times the relative error that they exceed.
+        verdict: `fine`, `wrong` (by the norm), `tail` (some elements are), `zero` (noise around
+            what is zero), `nonfinite`.
+    """
+
+    index: int
+    name: str
+    rtol: float
+    norm: float
+    tail: float
+    verdict: str
+
+
+def compare_outputs(
+    table: np.ndarray, names: Sequence[tuple[int, str, float, float]], arrays: Callable[[], Any]
+) -> list[Leaf]:
+    """What the statistics mean.
+
+    Args:
+        table: The statistics, a row for each floating-point output.
+        names: Of each its position, name, tolerance, and the least magnitude of its dtype.
+        arrays: Gives the outputs, and those in double precision, where the statistics leave open
+            whether few elements are far off or many are a little.
+    """
+    found: list[Leaf] = []
+    for row, (index, name, rtol, tiny) in zip(table, names, strict=True):
+        position = len(found)
+
+        def pair(position: int = position) -> Any:
+            outs, wides = arrays()
+            return np.asarray(outs[position]), np.asarray(wides[position])
+
+        found.append(_judge(row, index, name, rtol, tiny, pair))
+    return found
+
+
+def _judge(
+    row: np.ndarray, index: int, name: str, rtol: float, tiny: float, pair: Callable[[], Any]
+) -> Leaf:
+    error, size, counted, mean, _, bad, wide_bad, only, zeros = row
+    norm, counted_norm = _ratio(error, size), _ratio(counted, size)
+    if bad or only or wide_bad:
+        return Leaf(index, name, rtol, norm, float(mean), "nonfinite")
+    # The mean bounds the tail from above, and is at hand.
+    tail = float(mean) if mean <= rtol else _tail(*pair(), tiny, zero_counts=True)
+    verdict = "fine"
+    if counted_norm > rtol:
+        verdict = "wrong"
+    elif tail > rtol and zeros:
+        rest = _tail(*pair(), tiny, zero_counts=False)
+        verdict = "tail" if rest > rtol else "zero"
+    elif tail > rtol:
+        verdict = "tail"
+    elif norm > rtol:
+        verdict = "zero"
+    return Leaf(index, name, rtol, norm, tail, verdict)
+
+
+def _ratio(error: float, size: float) -> float:
+    if error == 0:
+        return 0.0
+    return float(np.sqrt(error / size)) if size > 0 else float("inf")
+
+
+def _tail(out: np.ndarray, wide: np.ndarray, tiny: float, *, zero_counts: bool) -> float:
+    kind = np.complex128 if np.iscomplexobj(wide) else np.float64
+    out, wide = out.astype(kind).ravel(), wide.astype(kind).ravel()
+    error, size = np.abs(out - wide), np.abs(wide)
+    relative = np.minimum(error / np.maximum(size, tiny), 1)
+    if not zero_counts:
+        relative = np.where(size <= _ZERO * np.abs(out), 0, relative)
+    ordered = np.sort(relative)[::-1]
+    share = np.arange(1, ordered.size + 1) / ordered.size
+    return float(np.max(ordered * share, initial=0))

@@ -1,0 +1,234 @@
+"""Which equations of a program are measured, and how they nest in loops and branches.
+
+The order is that in which `Run` evaluates them, so that a rule can count along.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import jax.numpy as jnp
+
+from jaxkit._jax import jaxprs
+from jaxkit.jaxpr.calls import CALLS
+from jaxkit.jaxpr.nesting import nested
+from jaxkit.numerics.precision.wide import MOVES, OPAQUE, is_float
+from jaxkit.report import SourceLine
+
+__all__ = ["Branch", "Frame", "Loop", "Node", "Tap", "loops_of", "plan_of"]
+
+
+@dataclasses.dataclass(eq=False)
+class Node:
+    """A value of the program, and what it is made of.
+
+    Args:
+        name: The primitive that makes it; `input`, `constant`, `carry` (of a loop: what it starts
+            with, and what the last turn left) or `cond` (of one branch or another).
+        inputs: What it is made of.
+        eqn: The equation that makes it.
+        value: That of a constant.
+        tap: Its measurement, if it is measured.
+    """
+
+    name: str
+    inputs: list[Node] = dataclasses.field(default_factory=list)
+    eqn: Any = None
+    value: Any = None
+    tap: Tap | None = None
+
+
+@dataclasses.dataclass(eq=False)
+class Tap:
+    """An equation that is measured.
+
+    Args:
+        index: Its position among all of them, in program order.
+        eqn: The equation.
+        turns: The loops that it stands in, the outermost first.
+        node: Where it stands in the graph of values.
+    """
+
+    index: int
+    eqn: Any
+    turns: tuple[Loop, ...]
+    node: Node
+    where: SourceLine | None = None
+    scope: str = ""
+    path: tuple[str, ...] = ()
+
+    @property
+    def primitive(self) -> str:
+        """The name of its primitive."""
+        return self.eqn.primitive.name
+
+
+@dataclasses.dataclass(eq=False)
+class Loop:
+    """A scan, or a while that is replayed as one."""
+
+    eqn: Any
+    body: Frame
+    length: int
+
+    def frames(self) -> list[Frame]:
+        return [self.body]
+
+
+@dataclasses.dataclass(eq=False)
+class Branch:
+    """A cond."""
+
+    eqn: Any
+    branches: list[Frame]
+
+    def frames(self) -> list[Frame]:
+        return self.branches
+
+
+@dataclasses.dataclass(eq=False)
+class Frame:
+    """What is measured in one body: its equations, and the loops and branches in it."""
+
+    taps: list[Tap] = dataclasses.field(default_factory=list)
+    inner: list[Loop | Branch] = dataclasses.field(default_factory=list)
+
+    def all_taps(self) -> Iterator[Tap]:
+        """Those of the loops and branches too."""
+        yield from self.taps
+        for each in self.inner:
+            for frame in each.frames():
+                yield from frame.all_taps()
+
+
+def is_measured(eqn: Any) -> bool:
+    """Whether an equation may introduce an error."""
+    name = eqn.primitive.name
+    if name in MOVES or name in OPAQUE or name in ("iota", "sort", "top_k"):
+        return False
+    outs = [var.aval for var in eqn.outvars if is_float(var.aval)]
+    if not outs or all(aval.dtype in (jnp.float64, jnp.complex128) for aval in outs):
+        return False
+    return any(is_float(atom.aval) for atom in eqn.invars) or name == "convert_element_type"
+
+
+def plan_of(closed: Any, trips: dict[int, int]) -> Frame:
+    """Plans the measurement of a program.
+
+    Args:
+        closed: The program.
+        trips: How often each `while` turns, by the identity of its equation.
+    """
+    jaxpr = jaxprs.open_jaxpr(closed)
+    return _Planner(trips).frame(closed, (), [Node("input") for _ in jaxpr.invars])[0]
+
+
+class _Planner:
+    def __init__(self, trips: dict[int, int]) -> None:
+        self.trips = trips
+        self.count = 0
+
+    def frame(self, closed: Any, turns: tuple[Loop, ...], given: Sequence[Node]) -> Any:
+        frame = Frame()
+        return frame, self.fill(frame, closed, turns, given)
+
+    def fill(
+        self, frame: Frame, closed: Any, turns: tuple[Loop, ...], given: Sequence[Node]
+    ) -> list[Node]:
+        """Adds the equations of a jaxpr to a frame; gives the nodes of its results."""
+        jaxpr = jaxprs.open_jaxpr(closed)
+        fixed = [Node("constant", value=value) for value in jaxprs.constants(closed)]
+        env = dict(zip([*jaxpr.constvars, *jaxpr.invars], [*fixed, *given], strict=True))
+
+        def read(atom: Any) -> Node:
+            return Node("constant", value=atom.val) if jaxprs.is_literal(atom) else env[atom]
+
+        for eqn in jaxpr.eqns:
+            outs = self.equation(frame, eqn, turns, [read(atom) for atom in eqn.invars])
+            env.update(zip(eqn.outvars, outs, strict=True))
+        return [read(atom) for atom in jaxpr.outvars]
+
+    def equation(self, frame: Frame, eqn: Any, turns: Any, given: list[Node]) -> list[Node]:
+        name = eqn.primitive.name
+        if name == "scan":
+            return self.scan(frame, eqn, turns, given)
+        if name == "while":
+            return self.turning(frame, eqn, turns, given)
+        if name == "cond":
+            bodies = [self.frame(body.closed, turns, given[1:]) for body in nested(eqn)]
+            frame.inner.append(Branch(eqn, [body for body, _ in bodies]))
+            return [Node("cond", list(outs)) for outs in zip(*(o for _, o in bodies), strict=True)]
+        if (inner := inlined(eqn)) is not None:
+            return self.fill(frame, inner, turns, _taken(eqn, given))
+        node = Node(name, given, eqn)
+        if is_measured(eqn):
+            node.tap = Tap(self.count, eqn, turns, node)
+            frame.taps.append(node.tap)
+            self.count += 1
+        return [node] * len(eqn.outvars)
+
+    def scan(self, frame: Frame, eqn: Any, turns: Any, given: list[Node]) -> list[Node]:
+        parts = jaxprs.scan_parts(eqn)
+        first, second = parts.constants, parts.constants + parts.carry
+        return self.loop(
+            frame,
+            Loop(eqn, Frame(), eqn.params["length"]),
+            nested(eqn)[0].closed,
+            turns,
+            (given[:first], given[first:second], given[second:]),
+        )
+
+    def turning(self, frame: Frame, eqn: Any, turns: Any, given: list[Node]) -> list[Node]:
+        first, second = eqn.params["cond_nconsts"], eqn.params["body_nconsts"]
+        held, start = given[first : first + second], given[first + second :]
+        loop = Loop(eqn, Frame(), self.trips[id(eqn)])
+        return self.loop(frame, loop, nested(eqn)[1].closed, turns, (held, start, []))
+
+    def loop(self, frame: Frame, loop: Loop, body: Any, turns: Any, given: Any) -> list[Node]:
+        held, start, inputs = given
+        carry = [Node("carry", [node]) for node in start]
+        frame.inner.append(loop)
+        outs = self.fill(loop.body, body, (*turns, loop), [*held, *carry, *inputs])
+        for node, after in zip(carry, outs, strict=False):
+            node.inputs.append(after)
+        return outs
+
+
+def _taken(eqn: Any, given: list[Node]) -> list[Node]:
+    """The operands that go into the program that takes an equation's place."""
+    if eqn.primitive.name != "custom_linear_solve":
+        return given
+    lengths = eqn.params["const_lengths"]
+    before = lengths.matvec + lengths.vecmat
+    return [*given[before : before + lengths.solve], *given[sum(lengths) :]]
+
+
+def inlined(eqn: Any) -> Any:
+    """The program that takes an equation's place; None if it is evaluated as one."""
+    name = eqn.primitive.name
+    if name not in CALLS:
+        return None
+    if name == "call_hi_primitive":
+        closed = jaxprs.expanded(eqn)
+        return closed if closed is not None and jaxprs.open_jaxpr(closed).eqns else None
+    return nested(eqn)[0].closed
+
+
+def loops_of(closed: Any) -> list[Any]:
+    """Every `while` of a program, each equation once."""
+    found: dict[int, Any] = {}
+    stack = [closed]
+    seen: set[int] = set()
+    while stack:
+        jaxpr = jaxprs.open_jaxpr(stack.pop())
+        if id(jaxpr) in seen:
+            continue
+        seen.add(id(jaxpr))
+        for eqn in jaxpr.eqns:
+            if eqn.primitive.name == "while":
+                found[id(eqn)] = eqn
+            if eqn.primitive.name != "shard_map":
+                stack += [each.closed for each in nested(eqn) if each.role != "combiner"]
+    return list(found.values())

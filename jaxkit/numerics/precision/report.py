@@ -1,0 +1,95 @@
+"""From one run of the analysis to its report."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from jaxkit.numerics.precision.analysis import Analysis, Attributed
+from jaxkit.numerics.precision.findings import findings_of
+from jaxkit.numerics.precision.outputs import Leaf
+from jaxkit.report import Finding, SourceLine
+from jaxkit.report.finding import rank
+
+__all__ = ["report_of"]
+
+
+def report_of(analysis: Analysis, inputs: Sequence[Any], kind: Any) -> Any:
+    """Runs the analysis.
+
+    Args:
+        analysis: Its programs.
+        inputs: The arrays that enter it.
+        kind: The report's class.
+    """
+    leaves, trips = analysis.compare(inputs)
+    findings: list[Finding] = []
+    attributed: list[Attributed] = []
+    if any(leaf.verdict == "nonfinite" for leaf in leaves):
+        findings += _nonfinite(analysis, inputs)
+    if not findings:
+        wrong = [leaf for leaf in leaves if leaf.verdict in ("wrong", "tail")]
+        for leaf in sorted(wrong, key=lambda leaf: analysis.size_of(leaf.index))[:1]:
+            found = analysis.attribute(leaf, inputs, trips)
+            attributed.append(found)
+            findings += findings_of(found)
+    findings.sort(key=lambda finding: rank(finding.severity))
+    lines = _by_line(attributed)
+    return kind(
+        "shadow",
+        findings,
+        _data(analysis, leaves, attributed, lines),
+        name=analysis.name,
+        by_line=lines,
+    )
+
+
+def _nonfinite(analysis: Analysis, inputs: Sequence[Any]) -> list[Finding]:
+    try:
+        from jaxkit.numerics.nonfinite import find  # pyright: ignore
+    except ImportError:
+        return []
+    return list(find(analysis.closed, inputs))
+
+
+def _by_line(attributed: Sequence[Attributed]) -> dict[SourceLine | None, float]:
+    """Of the outputs' errors what is made on each line, the most first."""
+    found: dict[SourceLine | None, float] = defaultdict(float)
+    for each in attributed:
+        for one in each.statistics:
+            where = one.tap.where
+            line = where and SourceLine(where.file, where.line, None, where.function)
+            found[line] += one.weight
+    return dict(sorted(found.items(), key=lambda item: -item[1]))
+
+
+def _data(
+    analysis: Analysis, leaves: Sequence[Leaf], attributed: Sequence[Attributed], lines: Any
+) -> dict[str, Any]:
+    return {
+        "function": analysis.name,
+        "outputs": [
+            {
+                "name": leaf.name,
+                "verdict": leaf.verdict,
+                "rtol": leaf.rtol,
+                "error": leaf.norm,
+                "tail": leaf.tail,
+            }
+            for leaf in leaves
+        ],
+        "attributions": [
+            {
+                "output": each.leaf.name,
+                "equations": len(each.statistics),
+                "closure": each.closure,
+                "explained_error": each.explained,
+            }
+            for each in attributed
+        ],
+        "by_line": [
+            {"where": None if line is None else line.to_dict(), "share": share}
+            for line, share in lines.items()
+        ],
+    }

@@ -1,0 +1,153 @@
+"""An equation on float64 operands: what it would give in double precision.
+
+Integers, booleans and keys stay what they are; so does what JAX cannot evaluate otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from jaxkit._jax import jaxprs
+
+__all__ = ["EFFECTS", "MOVES", "OPAQUE", "Opaque", "is_float", "up", "wide", "wide_dtype"]
+
+# What only moves, copies or chooses elements introduces no error.
+MOVES = frozenset(
+    "broadcast_in_dim reshape transpose squeeze expand_dims rev slice dynamic_slice gather pad "
+    "dynamic_update_slice concatenate select_n copy copy_p stop_gradient split real imag complex "
+    "conj neg abs max min reduce_max reduce_min clamp optimization_barrier tile broadcast "
+    "reduce_precision_identity while_identity scatter cummax cummin argmax argmin squeeze "
+    "select_and_gather_add unstack stack".split()
+)
+# What has a meaning in its own precision only: bits, random numbers, the world outside.
+OPAQUE = frozenset(
+    "bitcast_convert_type nextafter rng_uniform rng_bit_generator random_bits random_seed "
+    "random_wrap random_unwrap random_split random_fold_in random_clone random_gamma threefry2x32 "
+    "pure_callback io_callback debug_callback debug_print ffi_call pallas_call custom_vmap_call "
+    "run_state shard_map infeed outfeed psum pmax pmin ppermute all_gather all_to_all "
+    "reduce_scatter axis_index psum_invariant pvary pbroadcast psum2 linear_call reduce "
+    "approx_top_k".split()
+)
+EFFECTS = frozenset("pure_callback io_callback debug_callback debug_print".split())
+
+_DTYPES = ("new_dtype", "dtype", "preferred_element_type", "out_dtype", "input_dtype")
+_PRECISION = ("precision",)
+
+
+class Opaque(Exception):
+    """There is no such thing in double precision."""
+
+
+def is_float(aval: Any) -> bool:
+    """Whether a variable holds floating-point or complex numbers."""
+    dtype = getattr(aval, "dtype", None)
+    return dtype is not None and bool(jnp.issubdtype(dtype, jnp.inexact))
+
+
+def wide_dtype(dtype: Any) -> Any:
+    """float64, or complex128 for a complex dtype."""
+    return np.dtype(np.complex128 if jnp.issubdtype(dtype, jnp.complexfloating) else np.float64)
+
+
+def up(value: Any) -> Any:
+    """An array of floating-point numbers in double precision; any other as it is."""
+    aval = jax.typeof(value)
+    if not is_float(aval):
+        return value
+    return lax.convert_element_type(value, wide_dtype(aval.dtype))
+
+
+def wide(eqn: Any, operands: Sequence[Any]) -> list[Any]:
+    """Evaluates an equation in double precision.
+
+    Args:
+        eqn: The equation.
+        operands: An array for each operand, in double precision where it is floating-point.
+
+    Returns:
+        The results, likewise.
+
+    Raises:
+        Opaque: The equation has a meaning in its own precision only.
+    """
+    name = eqn.primitive.name
+    if name in OPAQUE or _holds_code(eqn):
+        special = _SPECIAL.get(name)
+        if special is None:
+            raise Opaque(name)
+        with jaxprs.place_of(eqn):
+            return special(eqn, list(operands))
+    special = _SPECIAL.get(name)
+    with jaxprs.place_of(eqn):
+        if special is not None:
+            return special(eqn, list(operands))
+        params = eqn.primitive.get_bind_params(_rewritten(eqn))
+        found = eqn.primitive.bind(*operands, **params)
+        return list(found) if eqn.primitive.multiple_results else [found]
+
+
+def _holds_code(eqn: Any) -> bool:
+    return any(jaxprs.is_jaxpr(value) for value in eqn.params.values() if value is not None)
+
+
+def _rewritten(eqn: Any) -> dict[str, Any]:
+    params = dict(eqn.params)
+    for name in _DTYPES:
+        if params.get(name) is not None and jnp.issubdtype(params[name], jnp.inexact):
+            params[name] = wide_dtype(params[name])
+    for name in _PRECISION:  # an algorithm is one of certain dtypes
+        if name in params:
+            params[name] = None
+    return params
+
+
+def _convert(eqn: Any, operands: list[Any]) -> list[Any]:
+    [value] = operands
+    dtype = eqn.params["new_dtype"]
+    if jnp.issubdtype(dtype, jnp.inexact):
+        dtype = wide_dtype(dtype)
+        if jnp.iscomplexobj(value) and not jnp.issubdtype(dtype, jnp.complexfloating):
+            value = jnp.real(value)
+    return [lax.convert_element_type(value, dtype)]
+
+
+def _identity(eqn: Any, operands: list[Any]) -> list[Any]:
+    return operands
+
+
+def _scatter(fun: Callable[..., Any]) -> Callable[[Any, list[Any]], list[Any]]:
+    def scattered(eqn: Any, operands: list[Any]) -> list[Any]:
+        params = eqn.params
+        found = fun(
+            *operands,
+            params["dimension_numbers"],
+            indices_are_sorted=params["indices_are_sorted"],
+            unique_indices=params["unique_indices"],
+            mode=params["mode"],
+        )
+        return [found]
+
+    return scattered
+
+
+_SPECIAL: dict[str, Callable[[Any, list[Any]], list[Any]]] = {
+    "convert_element_type": _convert,
+    "reduce_precision": _identity,
+    "optimization_barrier": _identity,
+    "scatter": _scatter(lax.scatter),
+    "scatter-add": _scatter(lax.scatter_add),
+    "scatter_add": _scatter(lax.scatter_add),
+    "scatter-sub": _scatter(getattr(lax, "scatter_sub", lax.scatter_add)),
+    "scatter-mul": _scatter(lax.scatter_mul),
+    "scatter_mul": _scatter(lax.scatter_mul),
+    "scatter-min": _scatter(lax.scatter_min),
+    "scatter_min": _scatter(lax.scatter_min),
+    "scatter-max": _scatter(lax.scatter_max),
+    "scatter_max": _scatter(lax.scatter_max),
+}
