@@ -16,8 +16,6 @@ from typing import Any
 import jax
 from jax import lax
 
-_PYTHON = {"b": bool, "i": int, "u": int, "f": float, "c": complex}
-
 
 def is_plain(box: Any, aval: Any) -> bool:
     """Whether a box is nothing but the array that it stands for."""
@@ -58,9 +56,8 @@ def as_typed(box: Any, aval: Any) -> Any:
         return box
     if not weak:
         return _strong(box)
-    kind = _PYTHON.get(aval.dtype.kind, float)
-    converted = lax.convert_element_type(box, kind)  # a type of Python's is a weak one
-    return converted if converted.dtype == aval.dtype else box
+    # The function of that name makes weak types strong where it has nothing else to convert.
+    return lax.convert_element_type_p.bind(box, new_dtype=aval.dtype, weak_type=True, sharding=None)
 
 
 def refuse_other_form(

@@ -128,9 +128,10 @@ def _item(option: str, given: Any) -> Item:
     if isinstance(given, str):
         return _from_text(option, given)
     dtype = getattr(given, "dtype", given)  # jnp.float32 has one, np.float32 is a type
-    numpy_type = isinstance(given, type) and issubclass(given, np.generic)
-    if numpy_type or isinstance(dtype, np.dtype):
-        return Item(given, "dtype", np.dtype(given if numpy_type else dtype).name)
+    if isinstance(given, type) and issubclass(given, np.generic):
+        dtype = np.dtype(given)
+    if isinstance(dtype, np.dtype):
+        return Item(given, "dtype", dtype.name)
     if callable(given):
         return Item(given, "test", given)
     raise TypeError(

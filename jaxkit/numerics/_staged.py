@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import jax
 
+from jaxkit._jax.jaxprs import name_of
 from jaxkit._jax.jitted import is_jitted, static_arguments
 from jaxkit._jax.values import kind_of
 from jaxkit.transforms._wrapped_module import is_pytree
@@ -19,12 +20,12 @@ Build = Callable[[Any], Callable[..., Any]]
 def staged(fun: Any, build: Build) -> Callable[..., Any]:
     """What `build` makes of a function, under `jax.jit`.
 
-    Arrays and numbers are traced, as the static arguments of a jitted function are not, nor is
-    whatever else an argument holds: that must be equal for what was compiled to be used again.
+    Arrays are traced. Whatever else an argument holds reaches the function as it is, numbers
+    included unless the function is jitted; what was compiled is used again where that is equal.
 
     Args:
         fun: The function, jitted or not, or a callable pytree, whose leaves are arguments.
-        build: Given `fun`, returns the function to be compiled. Hashable: equal ones share what
+        build: Given a function, returns the one to be compiled. Hashable: equal ones share what
             is compiled for a callable pytree.
     """
     if is_pytree(fun):
@@ -42,25 +43,30 @@ class _Fixed:
         self.value = value
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, _Fixed):
-            return False
-        same = type(self.value) is type(other.value)
-        return self.value is other.value or (same and bool(self.value == other.value))
+        return isinstance(other, _Fixed) and _key(self.value) == _key(other.value)
 
     def __hash__(self) -> int:
-        return hash(self.value)
+        return hash(_key(self.value))
+
+
+def _key(value: Any) -> Any:
+    """1, 1.0 and True are three values, and so are 0.0 and -0.0."""
+    return type(value), repr(value) if isinstance(value, (float, complex)) else value
 
 
 class _Static:
     """All that is not traced of a call."""
 
-    def __init__(self, build: Build, structure: Any, leaves: list[Any]) -> None:
+    def __init__(self, build: Build, jitted: bool, structure: Any, leaves: list[Any]) -> None:
         self.build = build
+        self.jitted = jitted
         self.structure = structure
-        self.leaves = [None if _is_traced(leaf) else leaf for leaf in leaves]
-        self.places = [place for place, leaf in enumerate(leaves) if _is_traced(leaf)]
-        fixed = (each if each is None else _Fixed(each) for each in self.leaves)
-        self._key: Hashable = (build, structure, tuple(self.places), tuple(fixed))
+        traced = ("jax", "numpy", "tracer", *(["number"] if jitted else []))
+        self.places = [i for i, leaf in enumerate(leaves) if kind_of(type(leaf)) in traced]
+        self.leaves: list[Any] = [_Fixed(leaf) for leaf in leaves]
+        for place in self.places:
+            self.leaves[place] = None
+        self._key: Hashable = (build, jitted, structure, tuple(self.leaves))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Static) and self._key == other._key
@@ -68,18 +74,27 @@ class _Static:
     def __hash__(self) -> int:
         return hash(self._key)
 
+    def filled(self, arrays: Sequence[Any]) -> Any:
+        """The function, its arguments and its keyword arguments."""
+        leaves = [_opened(leaf) for leaf in self.leaves]
+        for place, array in zip(self.places, arrays, strict=True):
+            leaves[place] = array
+        return jax.tree.unflatten(self.structure, leaves)
 
-def _is_traced(leaf: Any) -> bool:
-    if kind_of(type(leaf)) in ("jax", "numpy", "tracer"):
-        return getattr(leaf.dtype, "kind", "") != "O"
-    return isinstance(leaf, (bool, int, float, complex))
+
+def _opened(leaf: Any) -> Any:
+    while isinstance(leaf, _Fixed):
+        leaf = leaf.value
+    return leaf
 
 
 def _call(compiled: Any, build: Build, fun: Any, args: Any, kwargs: Any) -> Any:
-    inner = fun.value if isinstance(fun, _Fixed) else fun
-    args, kwargs = _with_fixed(inner, args, kwargs)
+    inner = _opened(fun)
+    jitted = is_jitted(inner)
+    if jitted:
+        args, kwargs = _with_fixed(inner, args, kwargs)
     leaves, structure = jax.tree.flatten((fun, args, kwargs))
-    static = _Static(build, structure, leaves)
+    static = _Static(build, jitted, structure, leaves)
     arrays = [leaves[place] for place in static.places]
     try:
         hash(static)
@@ -90,8 +105,6 @@ def _call(compiled: Any, build: Build, fun: Any, args: Any, kwargs: Any) -> Any:
 
 def _with_fixed(fun: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """With the static arguments of a jitted function closed to JAX."""
-    if not is_jitted(fun):
-        return args, kwargs
     numbers, names = static_arguments(fun)
     places = {n % len(args) for n in numbers if -len(args) <= n < len(args)}
     fixed = (_Fixed(each) if i in places else each for i, each in enumerate(args))
@@ -100,12 +113,16 @@ def _with_fixed(fun: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 
 
 def _run(static: _Static, arrays: list[Any]) -> Any:
-    leaves = list(static.leaves)
-    for place, array in zip(static.places, arrays, strict=True):
-        leaves[place] = array
-    opened = [leaf.value if isinstance(leaf, _Fixed) else leaf for leaf in leaves]
-    fun, args, kwargs = jax.tree.unflatten(static.structure, opened)
-    return static.build(fun)(*args, **kwargs)
+    fun, args, kwargs = static.filled(arrays)
+    if static.jitted:
+        return static.build(fun)(*args, **kwargs)
+
+    def called(*arrays: Any) -> Any:
+        fun, args, kwargs = static.filled(arrays)
+        return fun(*args, **kwargs)
+
+    called.__name__ = called.__qualname__ = name_of(fun)
+    return static.build(called)(*arrays)
 
 
 _of_pytrees = jax.jit(_run, static_argnums=0)
