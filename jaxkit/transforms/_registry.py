@@ -19,6 +19,7 @@ _BUILT_IN = {
     "bucket": "jaxkit.transforms._bucket:bucket",
     "check_finite": "jaxkit.numerics.check_finite:check_finite",
     "clip_gradients": "jaxkit.transforms._clip_gradients:clip_gradients",
+    "emulate": "jaxkit.numerics.emulate:emulate",
     "max_compiles": "jaxkit.compiles.budget:max_compiles",
     "x64": "jaxkit.numerics.x64:x64",
 }

@@ -51,6 +51,7 @@ BUILT_INS = (
     Case(jaxkit.accumulate_gradients(n=2), _BATCH),
     Case(jaxkit.bucket(in_axes={"x": 0}, sizes=(4, 8), out_axes=0, mask=None), _ROWS),
     Case(jaxkit.check_finite),
+    Case(jaxkit.emulate(dtype="bf16")),
     Case(jaxkit.max_compiles(n=1_000)),
     Case(jaxkit.x64),
     Case(jaxkit.x64(cast_back=True)),
