@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import jax
+import jax.numpy as jnp
 from jax import lax
 
 from jaxkit._jax import jaxprs
@@ -88,23 +89,43 @@ def _while(run: Run, at: Equation, boxes: Boxes) -> Boxes:
 
 def _plain(goes_on: Any, turn: Any, carry: Any, state: Any) -> Any:
     """A loop as the user wrote it."""
-    last = lax.while_loop(
-        lambda now: goes_on(now, state)[0], lambda now: turn(now, state)[0], carry
-    )
-    return last, state
+
+    def once(now: Any) -> Any:
+        after = turn(now, state)[0]
+        on = goes_on(now, state)[0]
+        return going_on(on, after, now)
+
+    return lax.while_loop(lambda now: any_goes_on(goes_on(now, state)[0]), once, carry), state
 
 
 def _counted(goes_on: Any, turn: Any, carry: Any, state: Any) -> Any:
     """One whose condition is evaluated at the end of each turn, where it can change the state."""
 
     def once(now: Any) -> Any:
-        _, carry, state = now
-        carry, state = turn(carry, state)
+        on, before, state = now
+        carry, state = turn(before, state)
+        carry = going_on(on, carry, before)
         on, state = goes_on(carry, state)
         return on, carry, state
 
     on, state = goes_on(carry, state)
-    return lax.while_loop(lambda now: now[0], once, (on, carry, state))[1:]
+    return lax.while_loop(lambda now: any_goes_on(now[0]), once, (on, carry, state))[1:]
+
+
+def any_goes_on(on: Any) -> Any:
+    """Whether a loop turns again; under `jax.vmap` it does as long as one of the batch does."""
+    return jnp.any(on) if jnp.ndim(on) else on
+
+
+def going_on(on: Any, after: Any, before: Any) -> Any:
+    """The carry of those of a batch that turn, which comes first in each array, and the rest's."""
+    if not jnp.ndim(on):
+        return after
+
+    def chosen(new: Any, old: Any) -> Any:
+        return jnp.where(on.reshape(on.shape + (1,) * (jnp.ndim(new) - on.ndim)), new, old)
+
+    return jax.tree.map(chosen, after, before)
 
 
 def _cond(run: Run, at: Equation, boxes: Boxes) -> Boxes:

@@ -13,15 +13,21 @@ import numpy as np
 from jaxkit._jax import jaxprs
 from jaxkit._jax.dead_code import only_for
 from jaxkit._jax.x64 import with_x64
+from jaxkit.numerics.nonfinite.find import Origin
 from jaxkit.numerics.precision.attribution import attribution_program, collect, slots_of
 from jaxkit.numerics.precision.capture import Values, capture_program, hits_of, values_of
+from jaxkit.numerics.precision.decisions import decision_program
 from jaxkit.numerics.precision.outputs import Leaf, compare_outputs, first_program
-from jaxkit.numerics.precision.plan import Frame, loops_of, plan_of
+from jaxkit.numerics.precision.plan import Frame, Tap, loops_of, plan_of
 from jaxkit.numerics.precision.suspects import Statistics, Suspect, pick, summarize
 from jaxkit.numerics.precision.tolerance import coarsest, rtol_of, tiny_of
 from jaxkit.numerics.precision.wide import is_float
+from jaxkit.report import Finding
 
-__all__ = ["Analysis", "Attributed"]
+__all__ = ["Analysis", "Attributed", "Compared", "Diverged"]
+
+# Decisions that are replaced by those of the shadow, one by one, and the error that may be left.
+_TRIED, _REPAIRED = 8, 0.5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,11 +53,44 @@ class Attributed:
     values: Sequence[Values]
 
 
+@dataclasses.dataclass(frozen=True)
+class Compared:
+    """What step 0 gives.
+
+    Args:
+        leaves: How far each output is off.
+        trips: How often each `while` turned.
+        outs: The floating-point outputs.
+        wides: The same in double precision.
+    """
+
+    leaves: Sequence[Leaf]
+    trips: Sequence[int]
+    outs: Sequence[Any]
+    wides: Sequence[Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Diverged:
+    """A decision that another output depends on.
+
+    Args:
+        decision: The equation.
+        elements: How many of its results are others in double precision.
+        left: Of the output's error, what is left if it is decided as in double precision.
+    """
+
+    decision: Tap
+    elements: int
+    left: float
+
+
 class Analysis:
     """The programs of one function for arguments of one form."""
 
     def __init__(self, program: jaxprs.Program, name: str, rtol: float | None) -> None:
         self.name = name
+        self.program = program._replace(inputs=())
         self.closed = program.written
         self.avals = [var.aval for var in jaxprs.open_jaxpr(self.closed).invars]
         self.loops = loops_of(self.closed)
@@ -67,8 +106,10 @@ class Analysis:
                 name = "output" + jax.tree_util.keystr(path)
                 self.leaves.append((index, name, allowed, tiny_of(var.aval.dtype)))
         self._first: Any = None
+        self._origin: Origin | None = None
         self._attributions: dict[Any, Any] = {}
         self._captures: dict[Any, Any] = {}
+        self._decisions: dict[Any, Any] = {}
 
     def inputs(self, given: Sequence[Any]) -> list[Any]:
         """The arrays that enter the programs, in the dtypes of the trace."""
@@ -90,7 +131,7 @@ class Analysis:
         """How many equations an output depends on."""
         return len(jaxprs.open_jaxpr(self.cone(index)).eqns)
 
-    def compare(self, inputs: Sequence[Any]) -> tuple[list[Leaf], list[int]]:
+    def compare(self, inputs: Sequence[Any]) -> Compared:
         """Step 0: how far each output is off, and how often each `while` turned."""
         with with_x64():
             if self._first is None:
@@ -98,7 +139,14 @@ class Analysis:
                 self._first = jax.jit(first_program(self.closed, self.loops, tiny))
             table, trips, outs, wides = self._first(inputs)
             table, trips = np.asarray(table), [int(n) for n in np.asarray(trips)]
-        return compare_outputs(table, self.leaves, lambda: (outs, wides)), trips
+        leaves = compare_outputs(table, self.leaves, lambda: (outs, wides))
+        return Compared(leaves, trips, outs, wides)
+
+    def nonfinite(self, inputs: Sequence[Any]) -> list[Finding]:
+        """Where a NaN or an infinity in the outputs comes from."""
+        if self._origin is None:
+            self._origin = Origin(self.program)
+        return self._origin.of(inputs)[1]
 
     def attribute(self, leaf: Leaf, inputs: Sequence[Any], trips: Sequence[int]) -> Attributed:
         """Says where the error of an output comes from."""
@@ -116,13 +164,42 @@ class Analysis:
             values = self._capture(key, closed, plan, suspects, inputs)
         closure = sum(each.contribution for each in statistics)
         error = float(np.sqrt(norms[0] / norms[1])) if norms[1] else float(norms[0] > 0)
+        if leaf.verdict == "tail":
+            error = float(np.sqrt(norms[2] / norms[3]))
         return Attributed(leaf, plan, statistics, closure, error, suspects, values)
 
-    def _attribution(self, leaf: Leaf, lengths: tuple[int, ...]) -> Any:
+    def diverge(self, leaf: Leaf, inputs: Sequence[Any], compared: Compared) -> Diverged | None:
+        """The decision that the error of an output comes from, if there is one."""
+        place = [index for index, *_ in self.leaves].index(leaf.index)
+        out, right = (np.asarray(x[place]) for x in (compared.outs, compared.wides))
+        whole = _distance(out, right)
+        with with_x64():
+            lengths = tuple(_rounded(n) for n in compared.trips)
+            key = (leaf.index, lengths)
+            if key not in self._decisions:
+                closed, plan = self._plan(leaf, lengths)
+                self._decisions[key] = plan, jax.jit(decision_program(closed, plan))
+            plan, program = self._decisions[key]
+            decisions = sorted(plan.all_decisions(), key=lambda each: each.index)
+            nothing = np.zeros(len(decisions), bool)
+            differ = np.asarray(program(inputs, nothing)[0])
+            best: Diverged | None = None
+            for number in np.flatnonzero(differ)[:_TRIED]:
+                only = nothing.copy()
+                only[number] = True
+                [other] = program(inputs, only)[1]
+                left = _distance(np.asarray(other), right) / whole
+                if left < _REPAIRED and (best is None or left < best.left / 2):
+                    best = Diverged(decisions[number], int(differ[number]), left)
+        return best
+
+    def _plan(self, leaf: Leaf, lengths: tuple[int, ...]) -> Any:
         closed = self.cone(leaf.index)
-        # Without dead code loops are other equations, in the same order.
-        trips = _matched(self.loops, loops_of(closed), lengths)
-        plan = plan_of(closed, trips)
+        # Without dead code loops are other equations, at the same lines.
+        return closed, plan_of(closed, _matched(self.loops, loops_of(closed), lengths))
+
+    def _attribution(self, leaf: Leaf, lengths: tuple[int, ...]) -> Any:
+        closed, plan = self._plan(leaf, lengths)
         tiny = tiny_of(jaxprs.open_jaxpr(closed).outvars[0].aval.dtype)
         return closed, plan, jax.jit(attribution_program(closed, plan, tiny))
 
@@ -137,6 +214,12 @@ class Analysis:
             self._captures[key] = jax.jit(capture_program(closed, plan, taps))
         hits = hits_of(plan, {suspect.tap: suspect.turn for suspect in suspects})
         return values_of(self._captures[key](inputs, hits))
+
+
+def _distance(out: np.ndarray, right: np.ndarray) -> float:
+    kind = np.complex128 if np.iscomplexobj(right) else np.float64
+    found = np.linalg.norm(np.ravel(out.astype(kind) - right))
+    return float(found) if np.isfinite(found) else float("inf")
 
 
 def _rounded(turns: int) -> int:

@@ -134,6 +134,7 @@ def attribution_program(closed: Any, plan: Frame, tiny: float) -> Any:
         total = jnp.sum(_square(scaled))
         direction = jnp.where(total > 0, jnp.conj(scaled) / scale / total, 0)
         [found] = back(direction.astype(value.dtype))
-        return found, jnp.stack([jnp.sum(_square(error)), jnp.sum(_square(_finite(value))), total])
+        size = jnp.sum(_square(_finite(value)))
+        return found, jnp.stack([jnp.sum(_square(error)), size, total, jnp.float64(value.size)])
 
     return program

@@ -11,6 +11,7 @@ from jax import lax
 from jaxkit._jax import jaxprs
 from jaxkit.jaxpr.boxes import settled, strong
 from jaxkit.jaxpr.calls import inside
+from jaxkit.jaxpr.control import any_goes_on, going_on
 from jaxkit.jaxpr.nesting import nested
 from jaxkit.jaxpr.rule import Equation, Rule
 from jaxkit.numerics.precision.wide import Opaque, is_float, up, wide
@@ -26,19 +27,23 @@ def _trips(run: Any, at: Equation, boxes: Sequence[Any]) -> Sequence[Any]:
     start = settled(at.eqn.invars[first + second :], boxes[first + second :])
     index = run.rule.loops[id(at.eqn)]
 
-    def goes_on(now: Any) -> Any:
-        _, carry, _ = now
+    def goes_on(carry: Any) -> Any:
         # The state of a condition is that of its loop: what it counts inside is of no interest.
         [found], _ = run.closed(condition.closed, [*consts, *carry], at.state, inside(at, "while"))
-        return run.rule.primal(found)
+        return found
 
     def turn(now: Any) -> Any:
         count, carry, state = now
         outs, state = run.closed(body.closed, [*held, *carry], state, inside(at, body.name))
-        return count + 1, settled(body.jaxpr.outvars, outs), strong(state)
+        after = settled(body.jaxpr.outvars, outs)
+        if condition.jaxpr.outvars[0].aval.shape:
+            after = going_on(goes_on(carry), after, carry)
+        return count + 1, after, strong(state)
 
     with jaxprs.place_of(at.eqn):
-        count, carry, state = lax.while_loop(goes_on, turn, (jnp.int32(0), start, at.state))
+        count, carry, state = lax.while_loop(
+            lambda now: any_goes_on(goes_on(now[1])), turn, (jnp.int32(0), start, at.state)
+        )
     at.state = state.at[index].max(count)
     return carry
 
@@ -67,18 +72,22 @@ def _limited(run: Any, at: Equation, boxes: Sequence[Any]) -> Sequence[Any]:
     start = strong(list(boxes[first + second :]))
     limit = 10 * run.rule.trips[run.rule.loops[id(at.eqn)]] + 1000
 
-    def goes_on(now: Any) -> Any:
-        count, carry = now
-        [found], _ = run.closed(condition.closed, [*consts, *carry], (), inside(at, "while"))
-        return jnp.logical_and(found, count < limit)
+    def goes_on(carry: Any) -> Any:
+        return run.closed(condition.closed, [*consts, *carry], (), inside(at, "while"))[0][0]
 
     def turn(now: Any) -> Any:
         count, carry = now
         outs, _ = run.closed(body.closed, [*held, *carry], (), inside(at, body.name))
-        return count + 1, strong(outs)
+        after = strong(outs)
+        if condition.jaxpr.outvars[0].aval.shape:
+            after = going_on(goes_on(carry), after, carry)
+        return count + 1, after
+
+    def again(now: Any) -> Any:
+        return jnp.logical_and(any_goes_on(goes_on(now[1])), now[0] < limit)
 
     with jaxprs.place_of(at.eqn):
-        return lax.while_loop(goes_on, turn, (jnp.int32(0), start))[1]
+        return lax.while_loop(again, turn, (jnp.int32(0), start))[1]
 
 
 def opaque(eqn: Any, operands: Sequence[Any]) -> list[Any]:

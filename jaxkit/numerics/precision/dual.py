@@ -16,6 +16,7 @@ from jax import lax
 from jaxkit._jax import jaxprs
 from jaxkit.jaxpr.boxes import settled, strong
 from jaxkit.jaxpr.calls import CALLS, Call, inside
+from jaxkit.jaxpr.control import going_on
 from jaxkit.jaxpr.nesting import nested
 from jaxkit.jaxpr.rule import Equation, Rule, Where
 from jaxkit.jaxpr.run import Run
@@ -44,7 +45,7 @@ class _Cursor:
     def __init__(self, frame: Frame, given: Any) -> None:
         self.frame = frame
         self.slots, self.inner = given
-        self.taps = self.loops = 0
+        self.taps = self.loops = self.decisions = 0
 
 
 class Dual(Rule):
@@ -58,7 +59,7 @@ class Dual(Rule):
 
     def __init__(self, plan: Frame, given: Any) -> None:
         self._cursor = _Cursor(plan, given)
-        self.controls = {
+        self.controls: Any = {
             "scan": _scan,
             "while": _while,
             "cond": _cond,
@@ -87,8 +88,7 @@ class Dual(Rule):
         primals = [primal_of(box) for box in boxes]
         outs = at.run(primals)
         if not any(is_float(var.aval) for var in at.eqn.outvars):
-            self.decided(at, boxes, outs)
-            return outs
+            return self.decided(at, boxes, outs)
         shadows = _shadows(at, primals, [shadow_of(box) for box in boxes], outs)
         if at.primitive in _STEPS:
             shadows = [_secant(shadows[0], outs[0], boxes[0])]
@@ -99,8 +99,9 @@ class Dual(Rule):
         pairs = zip(at.eqn.outvars, outs, shadows, strict=True)
         return [(out, shadow) if is_float(var.aval) else out for var, out, shadow in pairs]
 
-    def decided(self, at: Equation, boxes: Sequence[Any], outs: Sequence[Any]) -> None:
-        """Is told of an equation whose results are no floating-point numbers."""
+    def decided(self, at: Equation, boxes: Sequence[Any], outs: Sequence[Any]) -> Sequence[Any]:
+        """The results of an equation that are no floating-point numbers. To be overridden."""
+        return outs
 
     def _next(self, at: Equation) -> tuple[Tap, Any]:
         cursor = self._cursor
@@ -109,6 +110,13 @@ class Dual(Rule):
         cursor.taps += 1
         tap.where, tap.scope, tap.path = at.where, at.scope, at.path
         return tap, given
+
+    def next_decision(self) -> Tap:
+        """The next decision of the plan."""
+        cursor = self._cursor
+        decision = cursor.frame.decisions[cursor.decisions]
+        cursor.decisions += 1
+        return decision
 
     def next_inner(self) -> tuple[Any, Any]:
         """The next loop or branch of the plan, and what is given for it."""
@@ -234,6 +242,8 @@ def _while(run: Run, at: Equation, boxes: Sequence[Any]) -> Sequence[Any]:
         with run.rule.inside(loop.body, slots):
             outs, after = run.closed(body.closed, [*held, *carry], state, inside(at, body.name))
         last = settled(body.jaxpr.outvars, outs), strong(after)
+        if jnp.ndim(on):
+            return (going_on(on, last[0], carry), last[1]), None
         return jax.tree.map(lambda new, old: jnp.where(on, new, old), last, carried), None
 
     with jaxprs.place_of(at.eqn):

@@ -10,9 +10,10 @@ import numpy as np
 
 from jaxkit._jax import jaxprs
 from jaxkit._jax.x64 import with_x64
-from jaxkit.numerics.precision.analysis import Attributed
+from jaxkit.numerics.precision.analysis import Attributed, Diverged
 from jaxkit.numerics.precision.capture import Values
 from jaxkit.numerics.precision.classify import SUMS, Diagnosis, classify
+from jaxkit.numerics.precision.outputs import Leaf
 from jaxkit.numerics.precision.plan import Node, Tap
 from jaxkit.numerics.precision.remedies import remedy
 from jaxkit.numerics.precision.suspects import Statistics, Suspect
@@ -20,7 +21,7 @@ from jaxkit.numerics.precision.tolerance import eps_of, tiny_of
 from jaxkit.numerics.precision.wide import Opaque, is_float, wide
 from jaxkit.report import Finding
 
-__all__ = ["findings_of"]
+__all__ = ["divergence_of", "findings_of"]
 
 _MOST = 0.5
 
@@ -169,6 +170,31 @@ def _data(
         "output_error": found.leaf.norm,
         "rtol": found.leaf.rtol,
     }
+
+
+def divergence_of(found: Diverged, leaf: Leaf) -> Finding:
+    """The finding of a decision that goes another way in double precision."""
+    decision = found.decision
+    some = "1 element" if found.elements == 1 else f"{found.elements} elements"
+    return Finding(
+        "branch-divergence",
+        "warning",
+        f"{decision.primitive} decides otherwise in double precision ({some}): as decided there, "
+        f"{found.left:.0%} of the error of {leaf.name} would be left, which is "
+        f"{max(leaf.norm, leaf.tail):.1e}",
+        where=decision.where,
+        fix=remedy("branch-divergence", decision, None),
+        data={
+            "primitive": decision.primitive,
+            "scope": decision.scope,
+            "path": list(decision.path),
+            "elements": found.elements,
+            "left": found.left,
+            "output": leaf.name,
+            "output_error": leaf.norm,
+            "rtol": leaf.rtol,
+        },
+    )
 
 
 def lineage(node: Node, depth: int) -> list[Node]:

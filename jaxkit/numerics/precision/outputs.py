@@ -142,7 +142,9 @@ def _judge(
     # The mean bounds the tail from above, and is at hand.
     tail = float(mean) if mean <= rtol else _tail(*pair(), tiny, zero_counts=True)
     verdict = "fine"
-    if counted_norm > rtol:
+    if norm > rtol and size <= _ZERO**2 * error:
+        verdict = "zero"
+    elif counted_norm > rtol:
         verdict = "wrong"
     elif tail > rtol and zeros:
         rest = _tail(*pair(), tiny, zero_counts=False)

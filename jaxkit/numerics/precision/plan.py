@@ -17,7 +17,7 @@ from jaxkit.jaxpr.nesting import nested
 from jaxkit.numerics.precision.wide import MOVES, OPAQUE, is_float
 from jaxkit.report import SourceLine
 
-__all__ = ["Branch", "Frame", "Loop", "Node", "Tap", "loops_of", "plan_of"]
+__all__ = ["Branch", "Frame", "Loop", "Node", "Tap", "is_decision", "is_measured", "loops_of", "plan_of"]
 
 
 @dataclasses.dataclass(eq=False)
@@ -72,6 +72,7 @@ class Loop:
     eqn: Any
     body: Frame
     length: int
+    condition: Frame | None = None
 
     def frames(self) -> list[Frame]:
         return [self.body]
@@ -93,7 +94,16 @@ class Frame:
     """What is measured in one body: its equations, and the loops and branches in it."""
 
     taps: list[Tap] = dataclasses.field(default_factory=list)
+    decisions: list[Tap] = dataclasses.field(default_factory=list)
     inner: list[Loop | Branch] = dataclasses.field(default_factory=list)
+
+    def all_decisions(self) -> Iterator[Tap]:
+        """Its decisions and those of the loops and branches in it, in no certain order."""
+        yield from self.decisions
+        for each in self.inner:
+            held = getattr(each, "condition", None)
+            for frame in ([held] if held else []) + each.frames():
+                yield from frame.all_decisions()
 
     def all_taps(self) -> Iterator[Tap]:
         """Those of the loops and branches too."""
@@ -114,6 +124,17 @@ def is_measured(eqn: Any) -> bool:
     return any(is_float(atom.aval) for atom in eqn.invars) or name == "convert_element_type"
 
 
+def is_decision(eqn: Any) -> bool:
+    """Whether what is floating-point decides on what is not, or on one step of a stair."""
+    if eqn.primitive.name in ("floor", "ceil", "round", "sign"):
+        return True
+    if eqn.primitive.name in OPAQUE or eqn.primitive.name in ("sort", "is_finite"):
+        return False
+    if not any(is_float(atom.aval) for atom in eqn.invars):
+        return False
+    return not any(is_float(var.aval) for var in eqn.outvars)
+
+
 def plan_of(closed: Any, trips: dict[int, int]) -> Frame:
     """Plans the measurement of a program.
 
@@ -129,6 +150,7 @@ class _Planner:
     def __init__(self, trips: dict[int, int]) -> None:
         self.trips = trips
         self.count = 0
+        self.decided = 0
 
     def frame(self, closed: Any, turns: tuple[Loop, ...], given: Sequence[Node]) -> Any:
         frame = Frame()
@@ -167,6 +189,9 @@ class _Planner:
             node.tap = Tap(self.count, eqn, turns, node)
             frame.taps.append(node.tap)
             self.count += 1
+        if is_decision(eqn):
+            frame.decisions.append(Tap(self.decided, eqn, turns, node))
+            self.decided += 1
         return [node] * len(eqn.outvars)
 
     def scan(self, frame: Frame, eqn: Any, turns: Any, given: list[Node]) -> list[Node]:
@@ -183,7 +208,12 @@ class _Planner:
     def turning(self, frame: Frame, eqn: Any, turns: Any, given: list[Node]) -> list[Node]:
         first, second = eqn.params["cond_nconsts"], eqn.params["body_nconsts"]
         held, start = given[first : first + second], given[first + second :]
-        loop = Loop(eqn, Frame(), self.trips[id(eqn)])
+        loop = Loop(eqn, Frame(), self.trips[id(eqn)], Frame())
+        condition = nested(eqn)[0]
+        checked = [Node("carry") for _ in condition.jaxpr.invars]
+        taps, self.count = self.count, 0
+        self.fill(loop.condition, condition.closed, (*turns, loop), checked)
+        self.count = taps  # conditions are not measured
         return self.loop(frame, loop, nested(eqn)[1].closed, turns, (held, start, []))
 
     def loop(self, frame: Frame, loop: Loop, body: Any, turns: Any, given: Any) -> list[Node]:

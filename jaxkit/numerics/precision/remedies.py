@@ -8,7 +8,7 @@ from jaxkit.numerics.precision.plan import Tap
 __all__ = ["remedy"]
 
 
-def remedy(kind: str, tap: Tap, diagnosis: Diagnosis) -> str:
+def remedy(kind: str, tap: Tap, diagnosis: Diagnosis | None) -> str:
     """A specific way out, or the general one for the kind."""
     return _GENERAL[kind]
 

@@ -6,13 +6,16 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from jaxkit.numerics.precision.analysis import Analysis, Attributed
-from jaxkit.numerics.precision.findings import findings_of
+from jaxkit.numerics.precision.analysis import Analysis, Attributed, Compared
+from jaxkit.numerics.precision.findings import divergence_of, findings_of
 from jaxkit.numerics.precision.outputs import Leaf
 from jaxkit.report import Finding, SourceLine
 from jaxkit.report.finding import rank
 
 __all__ = ["report_of"]
+
+# Of an output's error, what a shadow that takes the program's branches must account for.
+_EXPLAINED = 0.1
 
 
 def report_of(analysis: Analysis, inputs: Sequence[Any], kind: Any) -> Any:
@@ -23,17 +26,18 @@ def report_of(analysis: Analysis, inputs: Sequence[Any], kind: Any) -> Any:
         inputs: The arrays that enter it.
         kind: The report's class.
     """
-    leaves, trips = analysis.compare(inputs)
+    compared = analysis.compare(inputs)
+    leaves = compared.leaves
     findings: list[Finding] = []
     attributed: list[Attributed] = []
     if any(leaf.verdict == "nonfinite" for leaf in leaves):
-        findings += _nonfinite(analysis, inputs)
+        findings += analysis.nonfinite(inputs)
     if not findings:
-        wrong = [leaf for leaf in leaves if leaf.verdict in ("wrong", "tail")]
+        wrong = [leaf for leaf in leaves if leaf.verdict in ("wrong", "tail", "zero")]
         for leaf in sorted(wrong, key=lambda leaf: analysis.size_of(leaf.index))[:1]:
-            found = analysis.attribute(leaf, inputs, trips)
+            found = analysis.attribute(leaf, inputs, compared.trips)
             attributed.append(found)
-            findings += findings_of(found)
+            findings += _of(analysis, found, inputs, compared)
     findings.sort(key=lambda finding: rank(finding.severity))
     lines = _by_line(attributed)
     return kind(
@@ -45,12 +49,18 @@ def report_of(analysis: Analysis, inputs: Sequence[Any], kind: Any) -> Any:
     )
 
 
-def _nonfinite(analysis: Analysis, inputs: Sequence[Any]) -> list[Finding]:
-    try:
-        from jaxkit.numerics.nonfinite import find  # pyright: ignore
-    except ImportError:
-        return []
-    return list(find(analysis.closed, inputs))
+def _of(
+    analysis: Analysis, found: Attributed, inputs: Sequence[Any], compared: Compared
+) -> list[Finding]:
+    leaf = found.leaf
+    if found.explained < _EXPLAINED * max(leaf.norm, leaf.tail):
+        diverged = analysis.diverge(leaf, inputs, compared)
+        if diverged is not None:
+            return [divergence_of(diverged, leaf)]
+    findings = findings_of(found)
+    if leaf.verdict == "zero":  # noise around zero is no fault, a step beside it is one
+        return [each for each in findings[:1] if each.kind == "branch-divergence"]
+    return findings
 
 
 def _by_line(attributed: Sequence[Attributed]) -> dict[SourceLine | None, float]:

@@ -1,0 +1,122 @@
+"""Branches, turns and steps that go another way in double precision.
+
+The program runs beside its shadow with some of its decisions replaced by those of the shadow: the
+one whose replacement repairs the output is to blame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from jaxkit._jax import jaxprs
+from jaxkit.jaxpr.boxes import settled, strong
+from jaxkit.jaxpr.calls import inside
+from jaxkit.jaxpr.control import any_goes_on, going_on
+from jaxkit.jaxpr.nesting import nested
+from jaxkit.jaxpr.rule import Equation, Where
+from jaxkit.jaxpr.run import Run
+from jaxkit.numerics.precision.attribution import per_tap
+from jaxkit.numerics.precision.dual import Dual, primal_of, shadow_of
+from jaxkit.numerics.precision.plan import Frame, is_decision
+from jaxkit.numerics.precision.wide import Opaque, is_float, wide
+
+__all__ = ["decision_program"]
+
+# A loop may turn more often than the program's did if its condition is the shadow's.
+_TURNS, _MORE = 10, 1000
+
+
+def decision_program(closed: Any, plan: Frame) -> Any:
+    """The program with other decisions.
+
+    Returns:
+        A function of (inputs, which decisions are the shadow's) that gives (for each decision how
+        many elements differ between the program and its shadow, the results).
+    """
+    count = sum(1 for _ in plan.all_decisions())
+    nothing = per_tap(plan, lambda lead, taps: jnp.zeros((*lead, len(taps), 0)))
+
+    def program(inputs: Sequence[Any], forced: Any) -> Any:
+        run = Run(_Decisions(plan, nothing, forced))
+        start = jnp.zeros(count, jnp.int32)
+        boxes, differ = run.closed(closed, [run.lift(x) for x in inputs], start, Where())
+        return differ, [primal_of(box) for box in boxes]
+
+    return program
+
+
+class _Decisions(Dual):
+    def __init__(self, plan: Frame, given: Any, forced: Any) -> None:
+        super().__init__(plan, given)
+        self._forced = forced
+        self.controls = {**self.controls, "while": _while}
+
+    def equation(self, at: Equation, boxes: Sequence[Any]) -> Sequence[Any]:
+        found = super().equation(at, boxes)
+        if not is_decision(at.eqn) or not is_float(at.eqn.outvars[0].aval):
+            return found
+        [(out, shadow)] = found
+        [out] = self._choose(at, [out], [shadow])
+        return [(out, shadow)]
+
+    def decided(self, at: Equation, boxes: Sequence[Any], outs: Sequence[Any]) -> Sequence[Any]:
+        if not is_decision(at.eqn):
+            return outs
+        try:
+            shadows = wide(at.eqn, [shadow_of(box) for box in boxes])
+        except (Opaque, TypeError, NotImplementedError):
+            shadows = outs
+        return self._choose(at, outs, shadows)
+
+    def _choose(self, at: Equation, outs: Sequence[Any], shadows: Sequence[Any]) -> list[Any]:
+        decision = self.next_decision()
+        decision.where, decision.scope, decision.path = at.where, at.scope, at.path
+        shadows = [
+            lax.convert_element_type(shadow, var.aval.dtype)
+            for var, shadow in zip(at.eqn.outvars, shadows, strict=True)
+        ]
+        differ = sum(jnp.sum(a != b) for a, b in zip(outs, shadows, strict=True))
+        at.state = at.state.at[decision.index].add(jnp.int32(differ))
+        forced = self._forced[decision.index]
+        return [jnp.where(forced, b, a) for a, b in zip(outs, shadows, strict=True)]
+
+
+def _while(run: Run, at: Equation, boxes: Sequence[Any]) -> Sequence[Any]:
+    """A while whose condition is a decision too."""
+    condition, body = nested(at.eqn)
+    first, second = at.params["cond_nconsts"], at.params["body_nconsts"]
+    consts, held = boxes[:first], boxes[first : first + second]
+    loop, given = run.rule.next_inner()
+    nothing = jax.tree.map(lambda x: x[0] if x.shape[0] else jnp.zeros(x.shape[1:]), given)
+    none = per_tap(loop.condition, lambda lead, taps: jnp.zeros((*lead, len(taps), 0)))
+    start = settled(at.eqn.invars[first + second :], boxes[first + second :])
+    limit = _TURNS * loop.length + _MORE
+
+    def goes_on(carry: Any, state: Any) -> Any:
+        with run.rule.inside(loop.condition, none):
+            [on], state = run.closed(
+                condition.closed, [*consts, *carry], state, inside(at, condition.name)
+            )
+        return primal_of(on), strong(state)
+
+    def turn(now: Any) -> Any:
+        count, on, before, state = now
+        with run.rule.inside(loop.body, nothing):
+            outs, state = run.closed(body.closed, [*held, *before], state, inside(at, body.name))
+        carry = going_on(on, settled(body.jaxpr.outvars, outs), before)
+        on, state = goes_on(carry, strong(state))
+        return count + 1, on, carry, state
+
+    with jaxprs.place_of(at.eqn):
+        on, state = goes_on(start, strong(at.state))
+        _, _, last, at.state = lax.while_loop(
+            lambda now: jnp.logical_and(any_goes_on(now[1]), now[0] < limit),
+            turn,
+            (jnp.int32(0), on, start, state),
+        )
+    return last
