@@ -17,8 +17,10 @@ from jaxkit import __version__
 from jaxkit.cli.doctor import doctor
 from jaxkit.cli.inspect import inspect
 from jaxkit.cli.lint import lint
+from jaxkit.cli.nan_origin import nan_origin
 from jaxkit.cli.report import report
 from jaxkit.cli.run import run
+from jaxkit.cli.shadow import shadow
 from jaxkit.cli.transforms import transforms
 
 __all__ = ["Task", "app", "read"]
@@ -42,6 +44,8 @@ app.command("run", context_settings={"allow_interspersed_args": False})(run)
 app.command("report")(report)
 app.command("inspect")(inspect)
 app.command("lint")(lint)
+app.command("shadow")(shadow)
+app.command("nan-origin")(nan_origin)
 app.command("doctor")(doctor)
 app.command("transforms")(transforms)
 

@@ -1,4 +1,4 @@
-"""What `jaxkit inspect` and `jaxkit lint` share: a function, its arguments, its gradient."""
+"""What the commands share that look at one function: the function, its arguments, its gradient."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 from jaxkit.cli.annotated import from_annotations
 from jaxkit.cli.shapes import Fixed, read_argument, read_dims
 from jaxkit.cli.target import FailureError, load
+from jaxkit.cli.values import Valued, Values
 from jaxkit.errors import JaxkitError, UsageError
 
 __all__ = ["Asked", "failed", "prepared", "traced", "written"]
@@ -54,11 +55,14 @@ def written(args: Sequence[str] | None, more: Sequence[str] | None) -> list[str]
     return [*(args or ()), *(more or ())]
 
 
-def prepared(asked: Asked) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]:
+def prepared(
+    asked: Asked, values: Values | None = None
+) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]:
     """The function, its positional and its keyword arguments.
 
     Args:
         asked: What was asked for.
+        values: What gives arrays their values; None for shapes in the place of all of them.
 
     Raises:
         UsageError: What is wrong with it.
@@ -76,6 +80,7 @@ def prepared(asked: Asked) -> tuple[Callable[..., Any], tuple[Any, ...], dict[st
         args, kwargs = _annotated(fun, dims)
     if dims and asked.source:
         raise UsageError("--dim says nothing about the arguments of --args-from")
+    args, kwargs = _settled((args, kwargs), values)
     fun, args, kwargs = _without_fixed(fun, args, kwargs)
     if asked.grad:
         fun = _gradient(fun, args, kwargs)
@@ -93,12 +98,13 @@ def failed(failure: FailureError) -> int:
     return 2
 
 
-def traced(make: Callable[[], Any], asked: Asked) -> Any:
-    """What a function gives that traces the user's.
+def traced(make: Callable[[], Any], asked: Asked, doing: str = "tracing") -> Any:
+    """What a function gives that traces or runs the user's.
 
     Args:
         make: The function.
         asked: What was asked for.
+        doing: Which of both.
 
     Raises:
         FailureError: The user's function raised.
@@ -108,7 +114,7 @@ def traced(make: Callable[[], Any], asked: Asked) -> Any:
     except JaxkitError:
         raise
     except Exception as error:
-        raise FailureError(error, f"tracing {asked.target}") from error
+        raise FailureError(error, f"{doing} {asked.target}") from error
 
 
 def _written(given: Sequence[str], dims: dict[str, int]) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -152,6 +158,21 @@ def _from_function(asked: Asked, module: Any) -> tuple[tuple[Any, ...], dict[str
     return args, {}
 
 
+def _settled(given: Any, values: Values | None) -> Any:
+    """With values for all arrays, or with shapes for all."""
+    import jax
+
+    def settled(leaf: Any) -> Any:
+        if values is None:
+            return leaf.struct if isinstance(leaf, Valued) else leaf
+        # What is written as a number with a point is a value like any other, and no option.
+        if isinstance(leaf, Fixed):
+            return leaf.value if isinstance(leaf.value, (float, complex)) else leaf
+        return values.of(leaf)
+
+    return jax.tree.map(settled, given)
+
+
 def _without_fixed(
     fun: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]:
@@ -181,7 +202,7 @@ def _gradient(
     import jax.numpy as jnp
 
     def is_float(leaf: Any) -> bool:
-        return jnp.issubdtype(leaf.dtype, jnp.inexact)
+        return jnp.issubdtype(jnp.result_type(leaf), jnp.inexact)
 
     by = tuple(
         i

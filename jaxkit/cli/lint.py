@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from jaxkit.cli.calling import Asked
     from jaxkit.report import Report
 
-__all__ = ["lint"]
+__all__ = ["exit_code", "lint"]
 
 
 def lint(
@@ -90,7 +90,7 @@ def _lint(
     for path in save:
         found.save(path)
     print_report(found, sys.stdout)
-    return _code(found, fail_on)
+    return exit_code(found, fail_on)
 
 
 def _check_kinds(fail_on: Sequence[str]) -> None:
@@ -108,7 +108,13 @@ def _check_kinds(fail_on: Sequence[str]) -> None:
             raise UsageError(f"--fail-on: there is no kind {kind!r}; {hint}")
 
 
-def _code(found: Report, fail_on: Sequence[str]) -> int:
+def exit_code(found: Report, fail_on: Sequence[str]) -> int:
+    """1 if there is a finding that `--fail-on` names, else 0.
+
+    Args:
+        found: The report.
+        fail_on: Kinds and severities; of a severity, what is worse as well.
+    """
     from jaxkit.report.finding import SEVERITIES
 
     worst_first = list(SEVERITIES)

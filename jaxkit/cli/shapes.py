@@ -1,4 +1,4 @@
-"""What `--args` says: arrays as `f32[32,128]`, trees of them, plain values."""
+"""What `--args` says: arrays as `f32[32,128]`, or with values, trees of them, plain values."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from jaxkit.cli.values import DRAWS, array_of, drawn, from_file, is_file, key_of
 from jaxkit.errors import UsageError
 
 __all__ = ["Fixed", "dimension", "read_argument", "read_dims"]
@@ -43,6 +44,7 @@ _OPERATORS: Mapping[type[ast.operator], Callable[[int, int], int]] = {
     ast.Mult: operator.mul,
     ast.FloorDiv: operator.floordiv,
 }
+_VALUES = "values are written f32([1.5, 2]), uniform(f32[8], 0, 1), normal(...), loguniform(...)"
 _GRAMMAR = 'write "f32[32,128]", "weak f32[]", "key", {"x": "i32[8]"} or a Python value'
 
 
@@ -90,13 +92,13 @@ def read_argument(text: str, dims: Mapping[str, int], name: str = "--args") -> A
         name: What to call it in an error.
 
     Returns:
-        A tree of `jax.ShapeDtypeStruct` and of `Fixed` values.
+        A tree of `jax.ShapeDtypeStruct`, of `Valued` where values are given, and of `Fixed` ones.
 
     Raises:
         UsageError: It is not in the grammar; the message names the argument, and the way out.
     """
     try:
-        return _Reader(dims).tree(_parsed(text))
+        return from_file(text) if is_file(text) else _Reader(dims).tree(_parsed(text))
     except SyntaxError as error:
         raise UsageError(f"{name} {text!r} cannot be read: {_GRAMMAR}") from error
     except UsageError as error:
@@ -124,6 +126,8 @@ class _Reader:
             return self._array(node.value, self._shape(node.slice))
         if isinstance(node, ast.Name):
             return self._array(node, ())
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            return self._call(node, node.func.id)
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             return self._string(node.value)
         try:
@@ -131,8 +135,27 @@ class _Reader:
         except (ValueError, TypeError) as error:
             raise UsageError(f"{ast.unparse(node)!r} is neither an array nor a value") from error
 
+    def _call(self, node: ast.Call, name: str) -> Any:
+        """`f32([1, 2])`, `uniform(f32[8], 0, 1)`, `key(3)`."""
+        try:
+            first, *others = node.args
+            numbers = [ast.literal_eval(each) for each in others]
+            if name in DRAWS and not node.keywords:
+                low, high = numbers
+                return drawn(name, self.tree(first), low, high)
+            if not numbers and not node.keywords:
+                values = ast.literal_eval(first)
+                return key_of(values) if name == "key" else array_of(self._dtype(name), values)
+        except UsageError:
+            raise
+        except ValueError as error:
+            raise UsageError(f"{ast.unparse(node)!r}: {_VALUES}") from error
+        raise UsageError(f"{ast.unparse(node)!r}: {_VALUES}")
+
     def _string(self, text: str) -> Any:
         """JSON has arrays as strings, and strings that are none."""
+        if is_file(text):
+            return from_file(text)
         head = text.removeprefix("weak ").partition("[")[0].strip()
         if head in _KNOWN and (text.endswith("]") or text == "key"):
             return self.tree(_parsed(text))
@@ -140,24 +163,29 @@ class _Reader:
 
     def _array(self, dtype: ast.expr, shape: tuple[int, ...]) -> Any:
         import jax
-        import jax.numpy as jnp
 
         written = ast.unparse(dtype)
         weak, name = written.startswith(_IS_WEAK), written.removeprefix(_IS_WEAK)
         if name in ("True", "False", "None"):
             return Fixed(ast.literal_eval(name))
+        if name == "key":
+            return jax.eval_shape(lambda: jax.random.split(jax.random.key(0), shape))
+        return jax.ShapeDtypeStruct(shape, self._dtype(name), weak_type=weak)
+
+    def _dtype(self, name: str) -> Any:
+        import jax
+        import jax.numpy as jnp
+
         if name not in _KNOWN:
             near = difflib.get_close_matches(name, _KNOWN, n=3)
             hint = (
                 f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(_SHORT)}"
             )
             raise UsageError(f"there is no dtype {name!r}; {hint}")
-        if name == "key":
-            return jax.eval_shape(lambda: jax.random.split(jax.random.key(0), shape))
         kind = jnp.dtype(_SHORT.get(name, name))
         if jax.dtypes.canonicalize_dtype(kind) != kind:
             raise UsageError(f"{name} needs 64 bits, which are off: set JAX_ENABLE_X64=1")
-        return jax.ShapeDtypeStruct(shape, kind, weak_type=weak)
+        return kind
 
     def _shape(self, node: ast.expr) -> tuple[int, ...]:
         sizes = node.elts if isinstance(node, ast.Tuple) else [node]
