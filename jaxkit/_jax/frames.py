@@ -41,6 +41,8 @@ class Origin(NamedTuple):
     @property
     def mixed(self) -> bool:
         """Whether the line has an operator or a function of two arrays, called there itself."""
+        if self.lines and self.through[-1:] == _INLINED:
+            return _is_at(self.lines[0], _PRODUCTS)
         return bool(self.lines) and not _MIXING.isdisjoint(self.through[-1:])
 
     @property
@@ -60,7 +62,7 @@ class Origin(NamedTuple):
         last = self.through[-1:]
         if last in (("meth",), ("prop",)):
             last = self.through[-2:-1]
-        if last == ("reraise_with_filtered_traceback",):  # a helper that is inlined has no frame
+        if last == _INLINED:
             return _is_at(self.user, _SWAPS)
         return not _TRANSPOSES.isdisjoint(last)
 
@@ -80,14 +82,18 @@ _NOWHERE = Origin((), ())
 _CONVERSIONS = frozenset({"astype", "_astype", "asarray", "array", "convert_element_type"})
 _MIXING = frozenset(
     """op __call__ _where _einsum matmul dot vdot inner outer tensordot einsum where power
-    float_power maximum minimum select clip concatenate stack hstack vstack""".split()
+    float_power maximum minimum select clip concatenate stack hstack vstack dstack column_stack
+    append""".split()
 )
 _UPDATES = frozenset("set add subtract multiply divide power min max".split())
 _TRANSPOSES = frozenset(
     """transpose permute_dims matrix_transpose moveaxis rollaxis swapaxes _swapaxes _transpose
     _transpose_property _matrix_transpose_property""".split()
 )
+# A jitted helper that is inlined has no frame of its own: what it is the source says.
+_INLINED = ("reraise_with_filtered_traceback",)
 _SWAPS = re.compile(r"[\w.]*swapaxes\s*\(")
+_PRODUCTS = re.compile(r"[\w.]*\b(?:matmul|dot|vdot|inner|outer|vecdot|matvec|vecmat)\s*\(")
 
 
 class Origins:

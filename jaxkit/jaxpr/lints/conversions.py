@@ -14,13 +14,15 @@ SMALLEST = 2
 _LOW = frozenset({"bfloat16", "float16"})
 _NARROW = frozenset({*_LOW, "float32", "complex64"})
 _WIDE = frozenset({"float64", "complex128"})
+_WIDER = frozenset({"float32", "float64"})
 _BYTES = {"bfloat16": 2, "float16": 2, "float32": 4, "float64": 8}
 _INTEGERS = frozenset("int8 int16 int32 int64 uint8 uint16 uint32 uint64".split())
 _MOVES = frozenset("reshape squeeze transpose broadcast_in_dim slice rev copy name".split())
 _MIXING = frozenset(
     """add sub mul div max min pow atan2 rem select_n dot_general conv_general_dilated
-    nextafter""".split()
+    nextafter concatenate stack""".split()
 )
+_JOINS = frozenset({"concatenate", "stack"})
 _PRODUCTS = frozenset({"dot_general", "conv_general_dilated"})
 _FAR = 6  # equations that are looked ahead or back through
 
@@ -35,25 +37,36 @@ def f64_upcast(code: Code) -> Iterator[Finding]:
     if any(value.dtype in _WIDE and value.size >= SMALLEST for value in graph.inputs):
         return
     wide_results = any(v.dtype in _WIDE and v.size >= SMALLEST for v in graph.outputs)
-    for node in _conversions(graph):
-        before, after = node.ins[0], node.outs[0]
-        if before.dtype not in _NARROW or after.dtype not in _WIDE or before.size < SMALLEST:
+    for node in _live(graph):
+        found = _widened(node, wide_results) or _mixed_product(node, _NARROW, _WIDE)
+        if found is None:
             continue
-        on_purpose = node.origin.asked and not wide_results  # gone before the end
-        if on_purpose or not (node.origin.asked or node.origin.mixed):
-            continue
-        other = _other(node)
+        before, other = found
+        after = node.outs[0].dtype
         because = "" if other is None else f", as {other} is"
         yield finding(
             "f64-upcast",
             node.where,
-            f"{before} becomes {after.dtype}{because}: from here on everything takes twice the "
+            f"{before} becomes {after}{because}: from here on everything takes twice the "
             "memory, and runs many times slower on a GPU",
             "make the other operand narrow where it is made, as in np.float32(...) or "
             "dtype=x.dtype, or use a Python number, which takes the array's dtype",
-            {"before": before.dtype, "after": after.dtype, "elements": before.size},
+            {"before": before.dtype, "after": after, "elements": before.size},
         )
         return
+
+
+def _widened(node: Node, wide_results: bool) -> tuple[Value, Value | None] | None:
+    """What a conversion to float64 converts, and for what; None where it is meant."""
+    if node.name != "convert_element_type":
+        return None
+    before, after, origin = node.ins[0], node.outs[0], node.origin
+    if before.dtype not in _NARROW or after.dtype not in _WIDE or before.size < SMALLEST:
+        return None
+    on_purpose = origin.asked and not wide_results  # gone before the end
+    if on_purpose or not (origin.asked or origin.mixed or origin.updated):
+        return None
+    return before, _other(node)[0]
 
 
 def low_precision_upcast(code: Code) -> Iterator[Finding]:
@@ -63,18 +76,21 @@ def low_precision_upcast(code: Code) -> Iterator[Finding]:
       code: the function.
     """
     graph = code.graph
-    yield from _mixed_products(graph)
+    for node in _live(graph):
+        product = _mixed_product(node, _LOW, frozenset({"float32"}))
+        if product is not None:
+            yield _upcast(node, product[0], node.outs[0].dtype, product[1])
     stated, meant = _of_wide_inputs(graph), _of_asked_conversions(graph)
     for node in _conversions(graph):
         before, after = node.ins[0], node.outs[0]
-        if before.dtype not in _LOW or after.dtype not in ("float32", "float64"):
+        if before.dtype not in _LOW or after.dtype not in _WIDER:
             continue
         if before.size < SMALLEST or not node.origin.mixed:
             continue
-        other = _other(node)
+        other, user = _other(node)
         if other is None or id(other) in meant or _returns(after, before.dtype):
             continue
-        if not _drags(other, after, stated):
+        if not _drags(other, after, stated, joined=user in _JOINS):
             continue
         yield _upcast(node, before, after.dtype, other)
 
@@ -91,16 +107,15 @@ def _upcast(node: Node, before: Value, after: str, other: Value) -> Finding:
     )
 
 
-def _mixed_products(graph: Graph) -> Iterator[Finding]:
-    """Products of an array in 16 bits and one in float32: no conversion is written down."""
-    for node in graph.nodes:
-        if node.name not in _PRODUCTS or node.backward or node.again:
-            continue
-        low = [value for value in node.ins[:2] if value.dtype in _LOW]
-        wide = [value for value in node.ins[:2] if value.dtype == "float32"]
-        widened = node.outs[0].dtype == "float32" and node.origin.mixed
-        if low and wide and widened:
-            yield _upcast(node, low[0], "float32", wide[0])
+def _mixed_product(
+    node: Node, narrow: frozenset[str], wide: frozenset[str]
+) -> tuple[Value, Value] | None:
+    """The narrow and the wide operand of a product of both: no conversion is written down."""
+    if node.name not in _PRODUCTS or not node.origin.mixed or node.outs[0].dtype not in wide:
+        return None
+    low = [each for each in node.ins[:2] if each.dtype in narrow and each.size >= SMALLEST]
+    high = [each for each in node.ins[:2] if each.dtype in wide]
+    return (low[0], high[0]) if low and high else None
 
 
 def convert_roundtrip(code: Code) -> Iterator[Finding]:
@@ -130,50 +145,72 @@ def convert_roundtrip(code: Code) -> Iterator[Finding]:
         )
 
 
-def _conversions(graph: Graph) -> Iterator[Node]:
+def _live(graph: Graph) -> Iterator[Node]:
+    """Equations of the function itself that a result needs."""
     live = graph.live()
     for node in graph.nodes:
-        forward = not node.backward and not node.again
-        if node.name == "convert_element_type" and forward and id(node) in live:
+        if id(node) in live and not node.backward and not node.again:
             yield node
 
 
-def _other(node: Node) -> Value | None:
-    """The operand that an array has been converted for."""
+def _conversions(graph: Graph) -> Iterator[Node]:
+    return (node for node in _live(graph) if node.name == "convert_element_type")
+
+
+def _other(node: Node) -> tuple[Value | None, str]:
+    """The operand that an array has been converted for, and the equation that needs both."""
     value = node.outs[0]
     for _ in range(_FAR):
         if len(value.users) != 1:
-            return None
+            return None, ""
         user = value.users[0]
         if user.name in _MIXING:
             others = [each for each in user.ins if each is not value and each.dtype == value.dtype]
-            return others[-1] if others else None
+            wide = [each for each in others if not _was_converted(each)]
+            return next(reversed(wide or others), None), user.name
         if user.name not in _MOVES:
-            return None
+            return None, ""
         value = user.outs[0]
-    return None
+    return None, ""
 
 
-def _drags(other: Value, value: Value, stated: set[int]) -> bool:
+def _source(value: Value) -> Value:
+    """Where it comes from, as it is, in another form only."""
+    for _ in range(_FAR):
+        node = value.node
+        if node is None or node.name not in _MOVES:
+            break
+        value = node.ins[0]
+    return value
+
+
+def _was_converted(value: Value) -> bool:
+    """Whether it was of another floating-point dtype, as the operand beside it."""
+    made = _source(value).node
+    return (
+        made is not None
+        and made.name == "convert_element_type"
+        and made.ins[0].dtype in _NARROW
+        and not made.origin.asked
+    )
+
+
+def _drags(other: Value, value: Value, stated: set[int], *, joined: bool) -> bool:
     """Whether an operand is wide by accident, or makes a product wide.
 
     An array in float32 that the function is given, as large as the one in 16 bits, is a state that
-    is kept in float32 on purpose.
+    is kept in float32 on purpose. Of arrays that are put one after the other, the sizes say little.
     """
-    source = other
-    for _ in range(_FAR):
-        node = source.node
-        if node is None or node.name not in _MOVES:
-            break
-        source = node.ins[0]
+    source = _source(other)
     made = source.node
-    converted = made is not None and made.name == "convert_element_type"
-    if made is not None and converted:
+    if made is not None and made.name == "convert_element_type":
         before = made.ins[0]
         if before.dtype in _LOW or (made.origin.asked and before.kind != "literal"):
             return False
     if any(user.name in _PRODUCTS for user in value.users):
         return id(source) in stated
+    if joined and id(source) not in stated:
+        return True
     return source.size < value.size or (source.size == value.size and id(source) not in stated)
 
 

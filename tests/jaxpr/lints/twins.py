@@ -981,3 +981,78 @@ def train_step(w, x, y, k):
 
     value, grads = jax.value_and_grad(loss)(w)
     return w - 0.1 * grads, value
+
+
+@bad("f64-upcast", struct(8, 8))
+def numpy_matrix(x):
+    return np.ones((4, 8)) @ x  # bad
+
+
+@bad("f64-upcast", struct(8, 8))
+def identity(x):
+    return jnp.matmul(jnp.eye(8), x)  # bad
+
+
+@bad("f64-upcast", struct(8, 8))
+def numpy_in_einsum(x):
+    return jnp.einsum("ij,jk->ik", x, np.ones((8, 3)))  # bad
+
+
+@bad("f64-upcast", struct(8))
+def into_a_buffer(x):
+    return jnp.zeros((10, 8)).at[3].add(x)  # bad
+
+
+@bad("f64-upcast", struct(8))
+def beside_zeros(x):
+    return jnp.stack([x, jnp.zeros(8)])  # bad
+
+
+@fixed("f64-upcast", struct(8, 8))
+def narrow_matrix(x):
+    return np.ones((4, 8), np.float32) @ x @ jnp.eye(8, dtype=x.dtype)
+
+
+@fixed("f64-upcast", struct(8))
+def into_a_narrow_buffer(x):
+    return jnp.zeros((10, 8), x.dtype).at[3].add(x).at[:2].set(0.0)
+
+
+@fixed("f64-upcast", struct(8))
+def by_default(x):
+    return x * 2, jnp.zeros(8)
+
+
+@bad("low-precision-upcast", low_batch)
+def with_a_column_of_zeros(x):
+    return jnp.concatenate([x, jnp.zeros((8, 1))], 1)  # bad
+
+
+@bad("low-precision-upcast", low_batch)
+def stacked_with_ones(x):
+    return jnp.stack([jnp.ones(32), x[0], x[1]])  # bad
+
+
+@bad("low-precision-upcast", low_batch, m32)
+def wide_weights_by_name(x, w):
+    return jnp.dot(x, w)  # bad
+
+
+@fixed("low-precision-upcast", low_batch)
+def with_a_narrow_column(x):
+    return jnp.concatenate([x, jnp.zeros((8, 1), x.dtype)], 1)
+
+
+@fixed("low-precision-upcast", low_batch, struct(8, 64))
+def beside_a_state(x, state):
+    return jnp.concatenate([x, state], 1)
+
+
+@fixed("low-precision-upcast", low_batch)
+def joined_and_narrowed(x):
+    return jnp.concatenate([x, jnp.zeros((8, 1))], 1).astype(x.dtype)
+
+
+@fixed("low-precision-upcast", low_batch)
+def collected_in_float32(x):
+    return jnp.zeros((10, 32)).at[:8].add(x)
