@@ -1,0 +1,174 @@
+"""Which events have spoilt the outputs of a program, with what they were made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxkit._jax import jaxprs
+from jaxkit.jaxpr import Equation
+from jaxkit.jaxpr.rule import Where
+from jaxkit.jaxpr.run import Run
+from jaxkit.numerics.nonfinite.capture import Capture
+from jaxkit.numerics.nonfinite.codes import GIVEN_NAN, NONE, is_bad, is_nan
+from jaxkit.numerics.nonfinite.tracing import Asked, Origins, is_inexact
+
+__all__ = ["Event", "Events", "Outcome"]
+
+# How many events are looked for, one after the other.
+_MOST = 3
+# Above this many elements the operands stay where they are.
+_LARGEST = 2**26
+
+
+@dataclass(frozen=True)
+class Event:
+    """An equation that made a NaN, an infinity or a zero that spoils an output.
+
+    Args:
+        at: The equation, and where it stands.
+        turns: The turn of each loop around it, from 0, the outermost first.
+        element: The place of the first element that spoils an output, in the flattened result.
+        operands: Their values; None where there are too many of them, or no array.
+        result: The array in which the element is, likewise.
+        leaves: The leaves of the output that it spoils, by their number.
+    """
+
+    at: Equation
+    turns: tuple[int, ...]
+    element: int
+    operands: tuple[np.ndarray | None, ...]
+    result: np.ndarray | None
+    leaves: tuple[int, ...]
+
+    @property
+    def index(self) -> tuple[int, ...]:
+        """The index of the element."""
+        shape = next(v.aval.shape for v in self.at.eqn.outvars if is_inexact(v.aval))
+        return tuple(int(i) for i in np.unravel_index(self.element, shape)) if shape else ()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run of a program has shown.
+
+    Args:
+        bad: For each leaf of the output how many NaN and how many infinities it has.
+        arguments: The inputs, by their number, whose NaN have come as far as an output.
+        events: Those that have spoilt an output; the first one first.
+    """
+
+    bad: tuple[tuple[int, int], ...]
+    arguments: tuple[int, ...]
+    events: tuple[Event, ...]
+
+
+class Events:
+    """Finds the events of one program, which is compiled once.
+
+    Args:
+        program: The program.
+        barriers: Whether each equation is evaluated by itself, as outside of `jax.jit`.
+    """
+
+    def __init__(self, program: jaxprs.Program, *, barriers: bool = False) -> None:
+        self._written = program.written
+        self._barriers = barriers
+        self._first = len(program.inputs) + 1
+        self._equations: list[Equation] = []
+        self._captures: dict[int, Callable[..., Any]] = {}
+
+    def of(self, inputs: Sequence[Any]) -> Outcome:
+        """Runs the program, and once or twice more for each event.
+
+        Args:
+            inputs: A value for each of the program's inputs.
+        """
+        inputs = tuple(inputs)
+        ignored: list[int] = []
+        events: list[Event] = []
+        table, _ = self._run(inputs, 0, ignored)
+        bad = tuple((int(nan), int(inf)) for nan, inf, _ in table)
+        given = sorted({int(row[2]) - 1 for row in table if 0 < row[2] < self._first})
+        while len(events) < _MOST:
+            numbers = [int(row[2]) for row in table]
+            numbers = [n if self._first <= n < GIVEN_NAN else NONE for n in numbers]
+            number = min(numbers, default=NONE)
+            if number == NONE:
+                break
+            leaves = tuple(i for i, n in enumerate(numbers) if n == number)
+            events.append(self._event(inputs, number, leaves))
+            ignored.append(number)
+            table, _ = self._run(inputs, 0, ignored)
+        return Outcome(bad, tuple(given), tuple(events))
+
+    def _event(self, inputs: tuple[Any, ...], number: int, leaves: tuple[int, ...]) -> Event:
+        table, place = self._run(inputs, number, [])
+        element = min(int(table[leaf][2]) for leaf in leaves) - 1
+        if not 0 <= element < GIVEN_NAN - 1:
+            element = 0
+        at = self._equations[int(place[0]) - 1]
+        turns = tuple(int(turn) for turn in place[1:] if turn >= 0)
+        operands, result = self._operands(at, inputs, number)
+        return Event(at, turns, element, operands, result, leaves)
+
+    def _operands(self, at: Equation, inputs: tuple[Any, ...], number: int) -> Any:
+        atoms = [*at.eqn.invars, *at.eqn.outvars]
+        if sum(int(np.prod(getattr(a.aval, "shape", ()))) for a in atoms) > _LARGEST:
+            return (None,) * len(at.eqn.invars), None
+        key = id(at.eqn)
+        if key not in self._captures:
+            self._captures[key] = jax.jit(lambda n, xs: self._kept(at.eqn, n, xs))
+        kept = jax.device_get(self._captures[key](jnp.int32(number), inputs))
+        values = [None if isinstance(value, tuple) else np.asarray(value) for value in kept]
+        count = len(at.eqn.invars)
+        results = zip(at.eqn.outvars, values[count:], strict=True)
+        result = next((value for var, value in results if is_inexact(var.aval)), None)
+        return tuple(values[:count]), result
+
+    def _kept(self, eqn: Any, number: Any, inputs: tuple[Any, ...]) -> Any:
+        rule = Capture(eqn, number, self._first, barriers=self._barriers)
+        _, (_, kept) = Run(rule).closed(self._written, list(inputs), rule.start(), Where())
+        return kept
+
+    def _run(self, inputs: tuple[Any, ...], event: int, ignored: Sequence[int]) -> Any:
+        numbers = np.zeros(_MOST, np.int32)
+        numbers[: len(ignored)] = ignored
+        return jax.device_get(self._compiled(Asked(np.int32(event), numbers), inputs))
+
+    @cached_property
+    def _compiled(self) -> Callable[..., Any]:
+        return jax.jit(self._origins)
+
+    def _origins(self, asked: Asked, inputs: tuple[Any, ...]) -> Any:
+        """For each leaf the numbers of NaN and infinities and the smallest code of them."""
+        rule = Origins(Asked(*asked), self._first, barriers=self._barriers)
+        run = Run(rule)
+        boxes = [self._given(i, run.lift(value), asked) for i, value in enumerate(inputs)]
+        outs, (_, _, place) = run.closed(self._written, boxes, rule.start(), Where())
+        self._equations = rule.equations
+        return [_counts(out) for out in outs], place
+
+    def _given(self, number: int, box: Any, asked: Asked) -> Any:
+        if not isinstance(box, tuple):
+            return box
+        value, code = box
+        mine = jnp.where(asked.event == 0, number + 1, GIVEN_NAN)
+        return value, jnp.where(code == GIVEN_NAN, mine, code).astype(jnp.int32)
+
+
+def _counts(box: Any) -> Any:
+    if not isinstance(box, tuple):
+        return jnp.array([0, 0, NONE], jnp.int32)
+    value, code = box
+    bad, nan = is_bad(value), is_nan(value)
+    counts = [jnp.sum(nan, dtype=jnp.int32), jnp.sum(bad & ~nan, dtype=jnp.int32)]
+    return jnp.stack([*counts, jnp.min(jnp.where(bad, code, NONE), initial=NONE)])
+
+

@@ -1,0 +1,55 @@
+"""The findings on a program whose outputs are not finite."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+
+from jaxkit._jax.jaxprs import Program
+from jaxkit.numerics.nonfinite.describe import finding_of
+from jaxkit.numerics.nonfinite.events import Events, Outcome
+from jaxkit.report import Finding
+
+__all__ = ["Origin", "find"]
+
+
+def find(program: Program, inputs: Sequence[Any], *, barriers: bool = False) -> list[Finding]:
+    """Why outputs of a program are NaN or infinite: the operations that made them so.
+
+    Args:
+        program: The program, as `jaxprs.trace` gives it.
+        inputs: A value for each of its inputs.
+        barriers: Whether each equation is evaluated by itself, as JAX does outside of `jax.jit`.
+
+    Returns:
+        A finding for each event that spoils an output, the first of them first; none if all is
+        finite, or if what is not was given: by an argument or a constant.
+    """
+    return Origin(program, barriers=barriers).of(inputs)[1]
+
+
+class Origin:
+    """As `find`, for several inputs: the program is compiled once.
+
+    Args:
+        program: The program.
+        barriers: As `find` has them.
+    """
+
+    def __init__(self, program: Program, *, barriers: bool = False) -> None:
+        self._written = program.written
+        self._events = Events(program, barriers=barriers)
+        self.leaves = leaf_names(program.results)
+
+    def of(self, inputs: Sequence[Any]) -> tuple[Outcome, list[Finding]]:
+        """What was seen, and the findings on it."""
+        outcome = self._events.of(inputs)
+        return outcome, [finding_of(each, self._written, self.leaves) for each in outcome.events]
+
+
+def leaf_names(results: Any) -> list[str]:
+    """What the leaves of an output are called: `output['loss']`."""
+    paths = jax.tree_util.tree_flatten_with_path(results)[0]
+    return [f"output{jax.tree_util.keystr(path)}" for path, _ in paths]

@@ -1,0 +1,178 @@
+"""From which elements of its operands each element of a result has its special value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax.numpy as jnp
+from jax import lax
+
+from jaxkit._jax import jaxprs
+from jaxkit.numerics.nonfinite import operations
+from jaxkit.numerics.nonfinite.codes import EXACT_ZERO, NONE, ZERO
+
+__all__ = ["moved", "sources"]
+
+# A code array for each operand; None for one that is no inexact array.
+Codes = Sequence[Any]
+Values = Sequence[Any]
+
+
+def moved(at: Any, codes: Codes, values: Values) -> list[Any] | None:
+    """The codes of the results of an equation that only moves elements; None for any other."""
+    name = at.primitive
+    if name == "sort":
+        given = [code for code in codes if code is not None]
+        fresh = iter(at.eqn.primitive.bind(*values, *given, **at.params)[len(values) :])
+        return [None if code is None else next(fresh) for code in codes]
+    if name == "pad":
+        return [at.eqn.primitive.bind(*codes, **at.params)]
+    if name not in operations.MOVES or all(code is None for code in codes):
+        return None
+    kept = [value if code is None else code for value, code in zip(values, codes, strict=True)]
+    return jaxprs.bind(at.eqn, kept)
+
+
+def sources(at: Any, codes: Codes, values: Values, out: Any) -> tuple[Any, Any]:
+    """For each element of a result `from_bad` and `from_zero` of `codes.settled`."""
+    name = at.primitive
+    join = _JOINS.get(name, _elementwise if name in operations.ELEMENTWISE else _anything)
+    for_bad, for_zero = list(codes), list(codes)
+    if name == "div":
+        for_bad[0] = _without_zeros(codes[0])
+    elif name not in operations.ZERO_MAKES_BAD:
+        for_bad = [_without_zeros(code) for code in codes]
+    if name not in operations.INF_MAKES_ZERO:
+        for_zero = [_only_zeros(code) for code in codes]
+    from_bad = join(at, for_bad, values, out)
+    from_zero = from_bad
+    if any(a is not b for a, b in zip(for_bad, for_zero, strict=True)):
+        from_zero = join(at, for_zero, values, out)
+    if name == "mul":  # by an exact zero, whatever the other was
+        for code in codes:
+            from_zero = jnp.where(code == EXACT_ZERO, EXACT_ZERO, from_zero)
+    elif name == "dot_general":
+        from_zero = _zero_of_product(at, values, from_zero)
+    return from_bad, from_zero
+
+
+def _zero_of_product(at: Any, values: Values, from_zero: Any) -> Any:
+    """Of a matrix product, which underflows where no term of a sum is what it should be."""
+    numbers = at.params["dimension_numbers"]
+    sizes = [jnp.abs(value) for value in values]
+    present = [(value != 0).astype(jnp.float32) for value in values]
+    tiny = (lax.dot_general(*sizes, numbers) == 0) & (lax.dot_general(*present, numbers) > 0)
+    return jnp.where(tiny, NONE, jnp.where(from_zero == NONE, EXACT_ZERO, from_zero))
+
+
+def _without_zeros(code: Any) -> Any:
+    return None if code is None else jnp.where(code < ZERO, code, NONE)
+
+
+def _only_zeros(code: Any) -> Any:
+    return None if code is None else jnp.where(code < ZERO, NONE, code)
+
+
+def _elementwise(at: Any, codes: Codes, values: Values, out: Any) -> Any:
+    least = jnp.full(out.shape, NONE, jnp.int32)
+    for code in codes:
+        if code is not None:
+            least = jnp.minimum(least, code)  # those of `clamp` may be scalars
+    return least
+
+
+def _anything(at: Any, codes: Codes, values: Values, out: Any) -> Any:
+    """Any element can have come from any other."""
+    least = jnp.int32(NONE)
+    for code in codes:
+        if code is not None:
+            least = jnp.minimum(least, jnp.min(code, initial=NONE))
+    return jnp.broadcast_to(least, out.shape)
+
+
+def _reduction(at: Any, codes: Codes, values: Values, out: Any) -> Any:
+    [code] = codes
+    return jnp.min(code, axis=at.params["axes"], initial=NONE)
+
+
+def _cumulative(at: Any, codes: Codes, values: Values, out: Any) -> Any:
+    [code] = codes
+    return lax.cummin(code, axis=at.params["axis"], reverse=at.params["reverse"])
+
+
+def _product(at: Any, codes: Codes, values: Values, out: Any) -> Any:
+    """A matrix product: an element is of a row and of a column."""
+    (contract_left, contract_right), (batch_left, batch_right) = at.params["dimension_numbers"]
+    left = _rows(codes[0], contract_left, batch_left)
+    right = _rows(codes[1], contract_right, batch_right)
+    batch = len(batch_left)
+    lead, free = left.shape[:batch], left.shape[batch:]
+    right = right.reshape(*lead, *(1,) * len(free), *right.shape[batch:])
+    left = left.reshape(*lead, *free, *(1,) * (out.ndim - batch - len(free)))
+    return jnp.minimum(left, right)
+
+
+def _rows(code: Any, contracted: Any, batch: Any) -> Any:
+    free = [axis for axis in range(code.ndim) if axis not in {*contracted, *batch}]
+    last = code.transpose([*batch, *free, *contracted])
+    return last.min(axis=tuple(range(len(batch) + len(free), code.ndim)), initial=NONE)
+
+
+def _window(at: Any, codes: Codes, values: Values, out: Any) -> Any:
+    params = at.params
+    return lax.reduce_window(
+        codes[0],
+        jnp.int32(NONE),
+        lax.min,
+        params["window_dimensions"],
+        params["window_strides"],
+        params["padding"],
+        base_dilation=params.get("base_dilation"),
+        window_dilation=params.get("window_dilation"),
+    )
+
+
+def _across_devices(at: Any, codes: Codes, values: Values, out: Any) -> Any:
+    """A collective operation over named axes; its operands stand in the order of its results."""
+    axes = tuple(axis for axis in at.params["axes"] if isinstance(axis, str))
+    given = [code for code in codes if code is not None and code.shape == out.shape]
+    return lax.pmin(given[0], axes) if axes and given else _anything(at, codes, values, out)
+
+
+def _gathered(at: Any, codes: Codes, values: Values, out: Any) -> Any:
+    params = {**at.params, "fill_value": NONE}
+    return at.eqn.primitive.bind(codes[0], *values[1:], **params)
+
+
+def _scattered(at: Any, codes: Codes, values: Values, out: Any) -> Any:
+    params = at.params
+    put = lax.scatter if at.primitive == "scatter" else lax.scatter_min
+    return put(
+        codes[0],
+        values[1],
+        codes[2],
+        params["dimension_numbers"],
+        indices_are_sorted=params["indices_are_sorted"],
+        unique_indices=params["unique_indices"],
+        mode=params["mode"],
+    )
+
+
+def _top(at: Any, codes: Codes, values: Values, out: Any) -> Any:
+    axis = at.params.get("axis", -1)
+    return jnp.broadcast_to(jnp.min(codes[0], axis=axis, keepdims=True, initial=NONE), out.shape)
+
+
+_SCATTERS = ("scatter", "scatter-add", "scatter-sub", "scatter-mul", "scatter-min", "scatter-max")
+_WINDOWS = ("reduce_window_max", "reduce_window_min", "reduce_window_sum")
+_JOINS: dict[str, Callable[[Any, Codes, Values, Any], Any]] = {
+    **dict.fromkeys(operations.REDUCTIONS, _reduction),
+    **dict.fromkeys(operations.CUMULATIVE, _cumulative),
+    **dict.fromkeys(("psum", "psum_invariant", "pmax", "pmin"), _across_devices),
+    **dict.fromkeys(_SCATTERS, _scattered),
+    **dict.fromkeys(_WINDOWS, _window),
+    "dot_general": _product,
+    "gather": _gathered,
+    "top_k": _top,
+}

@@ -1,0 +1,127 @@
+"""What to do about an event."""
+
+from __future__ import annotations
+
+from jaxkit.numerics.nonfinite.classify import Kind
+from jaxkit.numerics.nonfinite.surroundings import Surroundings
+
+__all__ = ["fix_of", "reason_of"]
+
+_NORMS = frozenset({"sqrt", "rsqrt"})
+_DOUBLE_WHERE = (
+    "replace the operand before the operation, not only its result after it: "
+    "`safe = jnp.where(ok, x, 1.0)`, then `jnp.where(ok, f(safe), 0.0)` (the double where)"
+)
+_STEEP = {
+    "sqrt": "the derivative of sqrt is infinite at 0 (jnp.linalg.norm and jnp.std contain one)",
+    "rsqrt": "the derivative of 1 / sqrt is infinite at 0",
+    "pow": "the derivative of a power is infinite at 0 where the exponent is below 1",
+    "log": "the derivative of log is infinite at 0",
+    "asin": "the derivative of arcsin is infinite at -1 and 1",
+    "acos": "the derivative of arccos is infinite at -1 and 1",
+    "atan2": "the derivative of arctan2 is 0 / 0 at the origin",
+    "cbrt": "the derivative of cbrt is infinite at 0",
+    "eigh": "the derivative of eigenvectors divides by the differences of the eigenvalues",
+    "svd": "the derivative of singular vectors divides by the differences of the singular values",
+}
+
+
+def reason_of(primitive: str, kind: Kind, around: Surroundings) -> str | None:
+    """Why it happened, where that is more than what happened."""
+    if around.phase != "backward":
+        return None
+    steep = next((_STEEP[name] for name in _STEEP if name in around.operations), None)
+    if around.discarded_at is not None:
+        where = f"line {around.discarded_at.line}"
+        text = (
+            f"the where in {where} discards the value that the forward pass computes here, but not "
+            "its derivative: the backward pass multiplies the 0 that comes from there with an "
+            "infinite or undefined derivative, and 0 * inf is NaN"
+        )
+        return f"{text} ({steep})" if steep else text
+    return steep
+
+
+def fix_of(primitive: str, kind: Kind, around: Surroundings) -> str:
+    """What to do about it.
+
+    Args:
+        primitive: The operation that made the value.
+        kind: What kind of event it is.
+        around: What stands around it.
+    """
+    if around.phase == "backward":
+        if around.discarded_at is not None:
+            return _DOUBLE_WHERE
+        steep = next((name for name in _STEEP if name in around.operations), None)
+        if steep is not None:
+            return _BACKWARD[steep]
+    special = _FORWARD.get((primitive, kind))
+    return special if special is not None else _ANY[kind]
+
+
+_BACKWARD = {
+    "sqrt": "add a small positive number under the root, as in `jnp.sqrt(x**2 + eps)`, or keep 0 "
+    "out of it: `jnp.where(x > 0, jnp.sqrt(jnp.where(x > 0, x, 1.0)), 0.0)` (the double where)",
+    "rsqrt": "add a small positive number to its operand: `lax.rsqrt(x + eps)`",
+    "pow": "keep 0 out of it: `jnp.where(x > 0, jnp.where(x > 0, x, 1.0) ** p, 0.0)`",
+    "log": "keep 0 out of it: `jnp.log(jnp.maximum(x, tiny))`, or work with logits and "
+    "`jax.nn.log_softmax`, `jax.nn.log_sigmoid`, `jax.scipy.special.xlogy`",
+    "asin": "clip the operand inside of -1 and 1, as in `jnp.clip(x, -1 + eps, 1 - eps)`, or use "
+    "`jnp.arctan2` of sine and cosine",
+    "acos": "clip the operand inside of -1 and 1, as in `jnp.clip(x, -1 + eps, 1 - eps)`, or use "
+    "`jnp.arctan2` of sine and cosine",
+    "atan2": "replace both operands at the origin before: `jnp.arctan2(y, jnp.where(ok, x, 1.0))`",
+    "cbrt": "keep 0 out of it with a where before and one after it (the double where)",
+    "eigh": "equal eigenvalues have no eigenvectors to differentiate: use the eigenvalues only, a "
+    "function of the whole matrix, or add a small diagonal of different numbers",
+    "svd": "equal singular values have no vectors to differentiate: use the values only, or a "
+    "function of the whole matrix",
+}
+
+_FORWARD: dict[tuple[str, Kind], str] = {
+    ("exp", "overflow"): "subtract the maximum first, or use the function made for it: "
+    "`jax.nn.softmax`, `jax.nn.logsumexp`, `jax.nn.softplus`, `jax.nn.sigmoid`, `jnp.logaddexp`",
+    ("exp", "underflow"): "stay with logarithms: `jax.nn.logsumexp`, `jax.nn.log_softmax`; or "
+    "subtract the maximum of the exponents first",
+    ("logistic", "underflow"): "use `jax.nn.log_sigmoid(x)` in place of the logarithm of it",
+    ("reduce_prod", "underflow"): "add logarithms instead: `jnp.sum(jnp.log(x))`",
+    ("reduce_prod", "overflow"): "add logarithms instead: `jnp.sum(jnp.log(x))`",
+    ("cumprod", "underflow"): "add logarithms instead: `jnp.cumsum(jnp.log(x))`",
+    ("cumprod", "overflow"): "add logarithms instead: `jnp.cumsum(jnp.log(x))`",
+    ("gather", "invalid"): "an index is out of bounds, where JAX returns NaN: correct the index, or "
+    'say `mode="clip"`',
+    ("sqrt", "invalid"): "a root of a negative number: it may be the rounding of a small positive "
+    "one, `jnp.sqrt(jnp.maximum(x, 0.0))`; else its operand is wrong",
+    ("rsqrt", "invalid"): "a root of a negative number: `lax.rsqrt(jnp.maximum(x, 0.0) + eps)` if "
+    "that is rounding; else its operand is wrong",
+    ("log", "invalid"): "a logarithm of a negative number: its operand is wrong, or `jnp.log(-x)` "
+    "and `jnp.log(jnp.abs(x))` are meant",
+    ("acos", "invalid"): "clip the operand: `jnp.arccos(jnp.clip(x, -1.0, 1.0))`",
+    ("asin", "invalid"): "clip the operand: `jnp.arcsin(jnp.clip(x, -1.0, 1.0))`",
+    ("pow", "invalid"): "a negative number has no power that is no integer: use an integer "
+    "exponent, or `jnp.sign(x) * jnp.abs(x) ** p` if that is meant",
+    ("pow", "division-by-zero"): "0 to a negative power: keep 0 out of it, or add a small number",
+    ("cholesky", "invalid"): "the matrix is not positive definite: add a small multiple of the "
+    "identity, or compute it in more precision",
+    ("sub", "invalid"): "inf - inf: where a mask of -inf covers a whole row, keep one entry or "
+    "replace the row's maximum by 0; or use a mask of large finite numbers, `jnp.finfo(x.dtype).min`",
+    ("mul", "invalid"): "0 * inf: select with `jnp.where` in place of multiplying with a mask",
+    ("triangular_solve", "division-by-zero"): "the matrix is singular: add a small multiple of the "
+    "identity, or use `jnp.linalg.lstsq` or `pinv`",
+    ("convert_element_type", "overflow"): "the number does not fit into the narrower type: scale "
+    "it first, or stay with the wider one (bfloat16 has the range of float32)",
+    ("convert_element_type", "underflow"): "the number is below the smallest of the narrower type: "
+    "scale it first, or stay with the wider one",
+}
+
+_ANY: dict[Kind, str] = {
+    "overflow": "scale the operands before, divide by their largest magnitude, or compute this in "
+    "a type of more range (float32 or bfloat16 in place of float16)",
+    "underflow": "scale the operands before, or work with their logarithms",
+    "division-by-zero": "keep 0 out of the denominator: `jnp.where(y != 0, x / jnp.where(y != 0, y, "
+    "1.0), 0.0)`, or add a small positive number to it",
+    "log-of-zero": "keep 0 out of it: `jnp.log(jnp.maximum(x, tiny))`; for p * log(p) "
+    "`jax.scipy.special.xlogy`; for probabilities `jax.nn.log_softmax` or `log_sigmoid` of logits",
+    "invalid": "the operation has no value there: guard its operand with `jnp.where` before it",
+}

@@ -1,0 +1,135 @@
+"""What stands around an event in its program: the pass, the operations of its line, a `where`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from jaxkit._jax import jaxprs
+from jaxkit._jax.source import Sources
+from jaxkit.jaxpr import Equation
+from jaxkit.jaxpr._walk import joined, line_of
+from jaxkit.jaxpr.nesting import nested
+from jaxkit.numerics.nonfinite.tracing import is_inexact
+from jaxkit.report import SourceLine
+
+__all__ = ["Surroundings", "surroundings"]
+
+Phase = Literal["forward", "backward"]
+_FAR = 8
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What stands around an event.
+
+    Args:
+        phase: `backward` for an equation of a derivative, also one that the forward pass evaluates
+            for it.
+        operations: The primitives of the same line in the forward pass.
+        discarded_at: The line of a `where` that discards what the line computes, if there is one.
+    """
+
+    phase: Phase
+    operations: frozenset[str]
+    discarded_at: SourceLine | None
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """An equation, the jaxpr that it is in, its line and its scope."""
+
+    eqn: Any
+    jaxpr: Any
+    line: SourceLine | None
+    scope: str
+
+
+def surroundings(written: Any, at: Equation) -> Surroundings:
+    """Looks around in a program.
+
+    Args:
+        written: The program's jaxpr.
+        at: The equation of the event.
+    """
+    everything = list(_walk(jaxprs.open_jaxpr(written), Sources(), None, "", set()))
+    same = [each for each in everything if _same(each.line, at.where)]
+    forward = [each for each in same if "transpose(" not in each.scope]
+    own = next((each for each in everything if each.eqn is at.eqn), None)
+    derivative = "transpose(" in at.scope
+    if not derivative and own is not None and "jvp(" in at.scope:
+        derivative = _only_for_derivatives(own, everything)
+    names = frozenset(each.eqn.primitive.name for each in forward if each.eqn is not at.eqn)
+    discarded = _discarded(forward) if derivative or at.where is None else None
+    return Surroundings("backward" if derivative else "forward", names, discarded)
+
+
+def _same(one: SourceLine | None, other: SourceLine | None) -> bool:
+    return one is not None and other is not None and one.file == other.file and (
+        one.line == other.line
+    )
+
+
+def _walk(
+    jaxpr: Any, sources: Sources, outer: SourceLine | None, scope: str, seen: set[int]
+) -> Iterator[_Placed]:
+    for eqn in jaxpr.eqns:
+        line = line_of(sources.of(eqn), outer)
+        inner = joined(scope, jaxprs.name_stack(eqn))
+        yield _Placed(eqn, jaxpr, line, inner)
+        for body in nested(eqn):
+            if body.role not in ("combiner", "kernel"):
+                yield from _walk(body.jaxpr, sources, line, inner, seen)
+
+
+def _only_for_derivatives(own: _Placed, everything: list[_Placed]) -> bool:
+    """Whether nothing but the backward pass uses what an equation computes."""
+    scopes = {id(each.eqn): each.scope for each in everything}
+    made, users = set(own.eqn.outvars), 0
+    for eqn in own.jaxpr.eqns:
+        if any(not jaxprs.is_literal(atom) and atom in made for atom in eqn.invars):
+            if "transpose(" not in scopes.get(id(eqn), ""):
+                return False
+            users += 1
+    returned = any(not jaxprs.is_literal(a) and a in made for a in own.jaxpr.outvars)
+    return users > 0 or returned
+
+
+def _discarded(line: list[_Placed]) -> SourceLine | None:
+    """The line of the first `where` that what a line computes comes to."""
+    for each in line:
+        found = _followed(each)
+        if found is not None:
+            return found
+    return None
+
+
+def _followed(start: _Placed) -> SourceLine | None:
+    made = {var for var in start.eqn.outvars if is_inexact(var.aval)}
+    sources = Sources()
+    steps = 0
+    after = False
+    for eqn in start.jaxpr.eqns:
+        if eqn is start.eqn:
+            after = True
+            continue
+        if not after or not any(not jaxprs.is_literal(a) and a in made for a in eqn.invars):
+            continue
+        if _selects(eqn):
+            return line_of(sources.of(eqn), start.line)
+        steps += 1
+        if steps > _FAR or nested(eqn):
+            continue
+        made |= {var for var in eqn.outvars if is_inexact(var.aval)}
+    return None
+
+
+def _selects(eqn: Any) -> bool:
+    """Whether it is a `where`, which JAX traces as a jitted function."""
+    if eqn.primitive.name == "select_n":
+        return True
+    bodies = nested(eqn)
+    return len(bodies) == 1 and bodies[0].role == "call" and any(
+        inner.primitive.name == "select_n" for inner in bodies[0].jaxpr.eqns[:4]
+    ) and len(bodies[0].jaxpr.eqns) <= 4
