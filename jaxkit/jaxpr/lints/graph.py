@@ -252,7 +252,9 @@ class Graph:
 
     def _marks(self) -> tuple[set[int], set[int]]:
         if self._marked is None:
-            self._marked = _marked(self)
+            from jaxkit.jaxpr.lints.liveness import marked
+
+            self._marked = marked(self)
         return self._marked
 
 
@@ -261,31 +263,3 @@ def _own_work(eqn: Any) -> Work:
         return work_of(eqn) or Work()
     except Unknown:
         return Work()
-
-
-def _marked(graph: Graph) -> tuple[set[int], set[int]]:
-    nodes: set[int] = set()
-    values: set[int] = set()
-    todo = list(graph.outputs)
-    for node in graph.nodes:
-        if node.eqn.effects:
-            nodes.add(id(node))
-            todo.extend(_needs(node))
-    while todo:
-        value = todo.pop()
-        if id(value) in values:
-            continue
-        values.add(id(value))
-        node = value.node
-        if node is not None and id(node) not in nodes:
-            nodes.add(id(node))
-            todo.extend(_needs(node))
-        if value.outer is not None:
-            todo.append(value.outer)
-    return nodes, values
-
-
-def _needs(node: Node) -> Iterator[Value]:
-    yield from node.ins
-    for region in node.regions:
-        yield from region.outs

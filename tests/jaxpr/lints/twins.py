@@ -1056,3 +1056,78 @@ def joined_and_narrowed(x):
 @fixed("low-precision-upcast", low_batch)
 def collected_in_float32(x):
     return jnp.zeros((10, 32)).at[:8].add(x)
+
+
+@bad("dead-code", m32, struct(5, 32, 32))
+def stacked_for_nobody(a, xs):
+    def body(c, x):
+        y = a @ x  # bad
+        return c + x, y
+
+    return lax.scan(body, xs[0], xs)[0] @ a
+
+
+@bad("dead-code", m32, struct(5, 32, 32))
+def carried_for_nobody(a, xs):
+    def body(c, x):
+        h, s = c
+        h = a @ h  # bad
+        return (h, s + x), None
+
+    return lax.scan(body, (xs[0], xs[0]), xs)[0][1] @ a
+
+
+@bad("dead-code", m32, m32)
+def turned_for_nobody(a, x):
+    def body(_, c):
+        h = jnp.tanh(a @ c[0])  # bad
+        return h, c[1] + 1
+
+    return lax.fori_loop(0, 9, body, (x, x))[1] @ a
+
+
+@bad("dead-code", struct(dtype=bool), m32, m32)
+def one_of_two_results(p, a, x):
+    def true(x):
+        z = a @ x  # bad
+        return z, x + 1
+
+    return lax.cond(p, true, lambda x: (x, x), x)[1] @ a
+
+
+@fixed("dead-code", m32, m32, derive=False)
+def carried_for_the_condition(a, x):
+    def body(c):
+        return jnp.tanh(a @ c[0]), c[1] + 1
+
+    return lax.while_loop(lambda c: c[0][0, 0] > 0.1, body, (x, x))[1]
+
+
+@fixed("dead-code", m32, m32)
+def carries_that_change_places(a, x):
+    def body(c, _):
+        h, s = c
+        return (s, jnp.tanh(a @ h)), None
+
+    return lax.scan(body, (x, x), None, length=5)[0][0]
+
+
+@fixed("dead-code", m32, m32, derive=False)
+def carried_for_an_effect(a, x):
+    def body(c, _):
+        h, s = c
+        h = a @ h
+        lax.cond(s[0, 0] > 3, lambda: jax.debug.print("{}", h), lambda: None)
+        return (h, s + 1), None
+
+    return lax.scan(body, (x, x), None, length=5)[0][1]
+
+
+@fixed("dead-code", m32, struct(5, 32, 32))
+def either_branch(a, xs):
+    def body(c, x):
+        h, s = c
+        return lax.cond(s[0, 0] > 0, lambda: (a @ h, s), lambda: (h, s + x)), x @ a
+
+    (h, _), ys = lax.scan(body, (xs[0], xs[0]), xs)
+    return h, ys
