@@ -189,3 +189,48 @@ def normal_equations(a, y):
 def _vandermonde():
     t = np.linspace(1.0, 2.0, 32)
     return np.stack([t**k for k in range(5)], axis=1).astype(f32)
+
+
+# erf(3.5) = 1 - 7e-7, rounded to a multiple of 6e-8; the difference is erfc, with one digit left.
+@fault("cancellation", args=lambda: (uniform(3.0, 3.6, 16),), of=jax.jit)
+def tail_probability(z):
+    inside = jax.scipy.special.erf(z)
+    tail = 1.0 - inside  # <-
+    return 0.5 * tail
+
+
+# The two exponentials are 1 + x and 1 - x for x of 1e-4: A = 1e4.
+@fault("cancellation", args=lambda: (uniform(1e-5, 1e-4, 16),), of=jax.vmap)
+def sinh_by_hand(x):
+    up, down = jnp.exp(x), jnp.exp(-x)
+    return (up - down) / 2.0  # <-
+
+
+# Embeddings that are 1e-3 apart have similarity 1 - 5e-7, right to 6e-8.
+@fault("cancellation", args=lambda: (normal(8), normal(8) + 1e-3 * normal(8, seed=1)), of=jax.jit)
+def cosine_distance(u, v):
+    similarity = u @ v / (jnp.linalg.norm(u) * jnp.linalg.norm(v))
+    distance = 1.0 - similarity  # <-
+    return distance * 0.5
+
+
+# Forward derivative of log(1 - s) for the logistic s = 1 - 1e-6: -s' / (1 - s). The tangent s' is
+# right, but the denominator has one digit.
+@fault("cancellation", args=lambda: (uniform(13.0, 15.0, 4),), of=jax.jacfwd)
+def slope_of_log_survival(x):
+    s = 1.0 / (1.0 + jnp.exp(-x))
+    survival = 1.0 - s  # <-
+    return jnp.log(survival)
+
+
+# 3.5 / 0.7 is 5 in float32, but float32(3.5) is a little more than 5 float32(0.7), and needs a
+# sixth box: float64 sees that.
+@fault("branch-divergence", args=lambda: (_volumes(), f32(0.7)), of=jax.jit)
+def boxes_needed(volumes, size):
+    filled = volumes / size
+    boxes = jnp.ceil(filled)  # <-
+    return boxes.sum()
+
+
+def _volumes():
+    return (np.arange(2, 60) * 0.7).astype(f32)

@@ -172,3 +172,15 @@ def layer_norm_by_moments(x):
     mean = jnp.mean(x)
     variance = jnp.mean(x * x) - mean * mean  # <-
     return (x - mean) * lax.rsqrt(variance + 1e-2)
+
+
+# 4096 ones in one segment: float16 counts to 2048, where one more is half an ulp.
+@fault(
+    "reduction-low-precision",
+    "absorption",
+    args=lambda: (np.ones((2, 4096), f16), np.minimum(np.arange(4096), 1).astype(np.int32)),
+    of=lambda f: jax.vmap(f, in_axes=(0, None)),
+)
+def segment_counts(ones, segments):
+    counts = jax.ops.segment_sum(ones, segments, num_segments=2)  # <-
+    return counts / 2

@@ -135,3 +135,42 @@ def fully_masked_row(scores, mask):
     shifted = masked - masked.max(-1, keepdims=True)  # <-
     weights = jnp.exp(shifted)
     return weights / weights.sum(-1, keepdims=True)
+
+
+# 10^60 overflows before the factorial brings it down: inf / inf.
+@fault("overflow", args=lambda: (np.array([3.0, 60.0], f32), f32(10.0)), of=jax.jit, nonfinite=True)
+def poisson_probability(counts, rate):
+    power = rate**counts  # <-
+    factorial = jnp.exp(jax.lax.lgamma(counts + 1.0))
+    return power * jnp.exp(-rate) / factorial
+
+
+# Newton's iteration for the root of 2, started where the slope is 0: -2 / 0 in the first step.
+@fault("division-by-zero", args=lambda: (np.array([1.0, 0.0], f32),), of=jax.vmap, nonfinite=True)
+def newton_from_zero(x):
+    def step(_, x):
+        change = (x * x - 2.0) / (2.0 * x)  # <-
+        return x - change
+
+    return lax.fori_loop(0, 8, step, x)
+
+
+# A word that occurs nowhere: log(0), from integers.
+@fault("log-of-zero", args=lambda: (np.array([[3, 0], [1, 2]], np.int32),), nonfinite=True)
+def word_weights(counts):
+    share = counts / counts.sum(0)
+    information = jnp.log(share)  # <-
+    return -information.mean(1)
+
+
+# The variance of equal numbers by moments comes out as -0.06: no root. (The subtraction on the same
+# line is what made it negative.)
+@fault("invalid", "cancellation", args=lambda: (_constant_rows(),), of=jax.jit, nonfinite=True)
+def spread_by_moments(x):
+    first = jnp.mean(x, axis=1)
+    second = jnp.mean(x * x, axis=1)
+    return jnp.sqrt(second - first * first)  # <-
+
+
+def _constant_rows():
+    return (1000.0 + np.arange(16)[:, None] * 0.1 + np.zeros((16, 7))).astype(f32)

@@ -247,3 +247,73 @@ def power_iteration(matrix, start):
 def _symmetric():
     m = normal(6, 6)
     return (m @ m.T + 6.0 * np.eye(6)).astype(f32)
+
+
+# The classical Runge-Kutta method for an oscillator: a loop whose steps are larger than its errors.
+@stable(args=lambda: (np.array([1.0, 0.0], f32), f32(0.05)), of=jax.jit)
+def runge_kutta(state, dt):
+    def slope(s):
+        return jnp.stack([s[1], -s[0]])
+
+    def step(s, _):
+        k1 = slope(s)
+        k2 = slope(s + dt / 2 * k1)
+        k3 = slope(s + dt / 2 * k2)
+        k4 = slope(s + dt * k3)
+        return s + dt / 6 * (k1 + 2 * k2 + 2 * k3 + k4), s
+
+    return lax.scan(step, state, None, length=100)
+
+
+# The twin of `expanded_polynomial`: positive terms only.
+@stable(args=lambda: (uniform(0.1, 1.0, 16), np.arange(1, 9).astype(f32)), of=jax.jit)
+def positive_polynomial(x, coefficients):
+    value, _ = lax.scan(lambda v, c: (v * x + c, None), jnp.zeros_like(x), coefficients)
+    return value
+
+
+# Complex numbers between: a low pass by the Fourier transform.
+@stable(args=lambda: (normal(64),), of=jax.jit)
+def low_pass(signal):
+    spectrum = jnp.fft.rfft(signal)
+    kept = jnp.where(jnp.arange(33) < 8, spectrum, 0.0)
+    return jnp.fft.irfft(kept, 64)
+
+
+# Padding by the most negative number, not -inf, and a mean over what is there.
+@stable(args=lambda: (normal(4, 8), np.arange(8) < 5), of=jax.value_and_grad)
+def padded_pooling(scores, mask):
+    lowest = jnp.finfo(scores.dtype).min
+    weights = jax.nn.softmax(jnp.where(mask, scores, lowest), axis=-1)
+    counted = jnp.where(mask, scores, 0.0).sum() / mask.sum()
+    return (weights * scores).sum() + counted
+
+
+# The twin of `bin_edges`: no position is near an edge.
+@stable(args=lambda: (np.arange(20).astype(f32) * f32(0.1) + f32(0.04), f32(0.1)), of=jax.jit)
+def histogram(x, width):
+    index = jnp.floor(x / width).astype(jnp.int32)
+    return jnp.zeros(20, x.dtype).at[index].add(x)
+
+
+# A dense layer in bf16 as accelerators run it, with the softmax of jax.nn.
+@stable(args=lambda: (normal(8, 32, dtype=bf16), normal(32, 10, scale=0.2, dtype=bf16)), of=jax.jit)
+def bf16_classifier(x, weights):
+    logits = jnp.dot(x, weights, preferred_element_type=jnp.float32)
+    return jax.nn.softmax(logits).astype(x.dtype)
+
+
+# The twin of `normal_equations`: a positive definite matrix far from singular.
+@stable(args=lambda: (_symmetric(), normal(6)), of=jax.jit)
+def cholesky_solve(matrix, right):
+    factor = jax.scipy.linalg.cho_factor(matrix)
+    return jax.scipy.linalg.cho_solve(factor, right)
+
+
+# The twin of `unscaled_half_loss`: float16 with a loss scale, taken out in float32.
+@stable(args=lambda: (uniform(0.5, 1.0, 64).astype(np.float16), f32(1024.0)), of=jax.jit)
+def scaled_half_gradient(predictions, scale):
+    def loss(p):
+        return scale * jnp.mean(p.astype(jnp.float32) ** 2)
+
+    return jax.grad(loss)(predictions).astype(jnp.float32) / scale
