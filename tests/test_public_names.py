@@ -45,6 +45,7 @@ PUBLIC = [
     "inspect",
     "lint",
     "max_compiles",
+    "search_precision",
     "shadow",
     "transform",
     "watch",

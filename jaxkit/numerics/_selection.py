@@ -21,12 +21,14 @@ from jaxkit.jaxpr import Equation
 from jaxkit.jaxpr.scopes import clean
 from jaxkit.report import SourceLine
 
-__all__ = ["Facts", "Item", "Selection", "facts_of", "items_of"]
+__all__ = ["Facts", "Item", "Selection", "exactly", "facts_of", "items_of", "without_marks"]
 
 _INSIDE = ("scope", "function", "line", "primitive", "dtype")
 _EXACTLY = ("scope", "unscoped", "function", "line")
 _BACKWARD = " (backward)"
 _SHOWN = 6
+# What JAX calls the parts of a checkpointed function.
+_OF_JAX = frozenset({"checkpoint", "rematted_computation"})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,17 +68,10 @@ class Facts:
     primitive: str
     dtypes: tuple[str, ...]
 
-    @property
-    def innermost(self) -> str:
-        """The function that its line is in."""
-        return last_name(self.line.function) if self.line and self.line.function else "<module>"
-
 
 def last_name(qualname: str) -> str:
     """``attention`` of ``Model.__call__.<locals>.attention``."""
-    return (
-        qualname.rpartition(".")[2] if not qualname.endswith(">") else qualname.rpartition("s>.")[2]
-    )
+    return qualname.rpartition("<locals>.")[2].rpartition(".")[2]
 
 
 def facts_of(at: Any, sources: Sources) -> Facts:
@@ -92,7 +87,7 @@ def facts_of(at: Any, sources: Sources) -> Facts:
         functions.insert(0, last_name(at.where.function))
     dtypes = (v.aval.dtype for v in at.eqn.outvars if hasattr(v.aval, "dtype"))
     return Facts(
-        clean(at.scope).removesuffix(_BACKWARD),
+        without_marks(at.scope),
         tuple(dict.fromkeys(functions)),
         at.path,
         at.where,
@@ -254,13 +249,32 @@ def _matches(item: Item, facts: Facts, at: Equation, computes: bool) -> bool:
 
 
 def _is_exactly(item: Item, facts: Facts) -> bool:
-    if item.kind == "scope":
-        return facts.scope == item.value
-    if item.kind == "unscoped":
-        return not facts.scope and facts.innermost == item.value
-    if item.kind == "function":
-        return facts.innermost == item.value
-    return facts.line is not None and f"{facts.line.file}:{facts.line.line}" == item.value
+    return (item.kind != "unscoped" or not facts.scope) and item.value == exactly(
+        item.kind, facts.scope, facts.line
+    )
+
+
+def exactly(kind: str, scope: str, line: SourceLine | None) -> str:
+    """What follows `kind=` in a text that means just the innermost scope, function or line.
+
+    Args:
+        kind: One of `_EXACTLY`.
+        scope: The named scopes around an equation.
+        line: The user's line.
+    """
+    if kind == "scope":
+        return without_marks(scope)
+    if kind == "line":
+        return f"{line.file}:{line.line}" if line else "?"
+    return last_name(line.function) if line and line.function else "<module>"
+
+
+def without_marks(scope: str) -> str:
+    """The user's named scopes of a name stack, the backward pass's being the forward pass's."""
+    found = clean(scope).removesuffix(_BACKWARD)
+    if not _OF_JAX.isdisjoint(names := found.split("/")):
+        return "/".join(name for name in names if name not in _OF_JAX)
+    return found
 
 
 def _in_scope(value: str, facts: Facts) -> bool:

@@ -82,8 +82,8 @@ def emulate(
 
     Args:
         fun: A function of any pytrees.
-        dtype: The format: one of the table, a dtype, or (exponent bits, mantissa bits); `bf16`
-            where nothing is said.
+        dtype: The format: one of the table, a dtype, or (exponent bits, mantissa bits), also as
+            `"e5m10"`; `bf16` where nothing is said.
         mantissa_bits: Instead: how many bits follow the leading one. The range stays.
         exponent_bits: With `mantissa_bits`, those of the exponent, as IEEE 754 has them.
         where: Which equations. A text is a named scope (`"encoder/attention"`: all in it, `*`

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import re
 from typing import Any, Literal
 
 import jax
@@ -17,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-__all__ = ["NAMES", "Format", "format_of", "round_to", "straight_through"]
+__all__ = ["NAMES", "Format", "format_of", "holds", "round_to", "straight_through"]
 
 Overflow = Literal["inf", "nan"]
 
@@ -100,6 +101,7 @@ _ALIASES = {
     "float8_e4m3b11fnuz": "f8_e4m3b11fnuz",
 }
 NAMES = tuple(_FORMATS)
+_BITS = re.compile(r"(?:e(\d+))?m(\d+)")
 
 
 def format_of(
@@ -114,11 +116,12 @@ def format_of(
     Example:
         >>> format_of(mantissa_bits=3, exponent_bits=4).largest
         240.0
-        >>> format_of((5, 10)) == format_of(exponent_bits=5, mantissa_bits=10)
+        >>> format_of((5, 10)) == format_of("e5m10")
         True
 
     Args:
-        dtype: One of `NAMES`, a dtype of that format, or (exponent bits, mantissa bits).
+        dtype: One of `NAMES`, a dtype of that format, (exponent bits, mantissa bits), or the same
+            as `"e5m10"`; `"m10"` leaves the range.
             `f8_e4m3` is the one that processors have, which ends at 448 and has no infinity;
             `float8_e4m3` is ml_dtypes' of that name, which ends at 240 and has one.
         mantissa_bits: Instead: those of a format like IEEE's, without the leading one.
@@ -135,6 +138,10 @@ def format_of(
             raise ValueError(_both(dtype))
         exponent_bits, mantissa_bits = dtype
         dtype = None
+    of_bits = _BITS.fullmatch(dtype) if isinstance(dtype, str) else None
+    if of_bits is not None and mantissa_bits is None and exponent_bits is None:
+        exponent, mantissa = of_bits.groups()
+        exponent_bits, mantissa_bits, dtype = exponent and int(exponent), int(mantissa), None
     if mantissa_bits is None and exponent_bits is not None:
         raise ValueError(
             f"exponent_bits={exponent_bits!r} needs mantissa_bits: a format is both, "
@@ -221,13 +228,18 @@ def round_to(value: Any, target: Format) -> Any:
     if jnp.issubdtype(dtype, jnp.complexfloating):
         parts = round_to(lax.real(value), target), round_to(lax.imag(value), target)
         return lax.complex(*parts)
-    if _holds(target, dtype):
+    if holds(target, dtype):
         return value
     return straight_through(value, _rounded(lax.stop_gradient(value), target))
 
 
-def _holds(target: Format, dtype: Any) -> bool:
-    """Whether rounding changes nothing, as the format has every number of the dtype."""
+def holds(target: Format, dtype: Any) -> bool:
+    """Whether rounding changes nothing, as the format has every number of the dtype.
+
+    Args:
+        target: The format.
+        dtype: A floating-point or complex dtype.
+    """
     info = jnp.finfo(dtype)
     if target.mantissa_bits < info.nmant or (target.saturate and target.overflow == "inf"):
         return False
