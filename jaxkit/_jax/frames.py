@@ -62,7 +62,7 @@ class Origin(NamedTuple):
         last = self.through[-1:]
         if last in (("meth",), ("prop",)):
             last = self.through[-2:-1]
-        if last == _INLINED:
+        if last in (_INLINED, ("einsum",)):
             return _is_at(self.user, _SWAPS)
         return not _TRANSPOSES.isdisjoint(last)
 
@@ -92,7 +92,7 @@ _TRANSPOSES = frozenset(
 )
 # A jitted helper that is inlined has no frame of its own: what it is the source says.
 _INLINED = ("reraise_with_filtered_traceback",)
-_SWAPS = re.compile(r"[\w.]*swapaxes\s*\(")
+_SWAPS = re.compile(r"""[\w.]*(?:swapaxes\s*\(|einsum\s*\(\s*["'][\w. ]+->[\w. ]+["'])""")
 _PRODUCTS = re.compile(r"[\w.]*\b(?:matmul|dot|vdot|inner|outer|vecdot|matvec|vecmat)\s*\(")
 
 

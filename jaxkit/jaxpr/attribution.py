@@ -137,7 +137,7 @@ def _enter(
         loop = call.primitive if call.role == "loop_cond" else call.name
         turns = trips.turns(line, scope, (*source.path, loop))
         trips.meet(line)
-        each = 1 if turns is None else turns + call.extra
+        each = (1 if turns is None else turns) + call.extra
         if turns is None and call.role != "loop_cond":
             _miss(found, call.primitive, line, _NO_TURNS, times.everywhere)
             vector = (0, 0, 0, 0, 0, 0, 0, times.everywhere)

@@ -218,7 +218,7 @@ def own_vector(
         if times is None:
             line, _, scope = (reader or _Reader()).place(eqn)
             turns = trips.turns(line, scope, ()) if each.role in _LOOPS else 1
-            times = 1 if turns is None else turns + each.extra
+            times = (1 if turns is None else turns) + each.extra
         calls.append((each, block, times, manual_devices(eqn, each.devices)))
     whole = [*vector]
     for _, block, times, devices in calls:

@@ -11,6 +11,7 @@ import pytest
 from jax import lax
 from jax.extend.core import Primitive, jaxpr_as_fun
 
+import jaxkit
 from jaxkit._jax.jaxprs import trace
 from jaxkit.jaxpr.cost import Cost, Costs, cost_of, site_costs
 from jaxkit.report import SourceLine
@@ -275,3 +276,18 @@ def test_a_cost_of_an_equation_holds_what_is_inside() -> None:
     assert (body.path, body.role, body.times) == (("scan",), "loop_body", 3)
     assert body.cost.matmul_flops == ONE
     assert found.of_jaxpr(body.jaxpr) == body.cost
+
+
+def test_a_loop_of_unknown_length_turns_once() -> None:
+    """Its condition is asked before the turn and after it, as with `trip_counts=1`."""
+
+    def loop(x: jax.Array, v: jax.Array) -> jax.Array:
+        return jax.lax.while_loop(lambda x: jnp.dot(x[0], v) > 0, lambda x: x @ x, x)
+
+    args = jax.ShapeDtypeStruct((8, 8), "float32"), jax.ShapeDtypeStruct((8,), "float32")
+    unknown = jaxkit.inspect(loop)(*args)
+    assert unknown.matmul_flops == 2 * 8**3 + 2 * (2 * 8)
+    assert unknown.flops == jaxkit.inspect(loop, trip_counts=1)(*args).flops
+    assert sum(cost.flops for cost in unknown.by_line.values()) == unknown.flops
+    assert jaxkit.inspect(loop, trip_counts=0)(*args).matmul_flops == 2 * 8
+    assert [each.primitive for each in unknown.uncounted] == ["while"]

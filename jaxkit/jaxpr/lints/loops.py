@@ -42,6 +42,14 @@ def _line(frame: Frame) -> SourceLine:
     return SourceLine(frame.file, frame.line, frame.column or None, frame.function)
 
 
+def _is_reduction(node: ast.AST) -> bool:
+    """Whether it is `functools.reduce(...)` or `itertools.accumulate(...)`."""
+    if not isinstance(node, ast.Call):
+        return False
+    called = ast.unparse(node.func)
+    return called in ("reduce", "functools.reduce", "accumulate", "itertools.accumulate")
+
+
 @functools.lru_cache(maxsize=64)
 def _spans(file: str) -> tuple[tuple[int, int], ...] | None:
     """First and last lines of the loops in a file."""
@@ -55,7 +63,7 @@ def _spans(file: str) -> tuple[tuple[int, int], ...] | None:
     todo: list[ast.AST] = [tree]
     while todo:
         node = todo.pop()
-        if isinstance(node, _LOOPS):
+        if isinstance(node, _LOOPS) or _is_reduction(node):
             spans.append((node.lineno, node.end_lineno or node.lineno))
         todo.extend(ast.iter_child_nodes(node))
     return tuple(spans)

@@ -32,11 +32,14 @@ _EACH = frozenset(
 )
 _GUARDS = frozenset("select_n max clamp exp logistic logaddexp softplus cosh".split())
 _COMPARISONS = frozenset("gt ge lt le eq ne is_finite".split())
+# Their value says of itself where they are not defined: log(x) > -9, sqrt(x) == 0. A quotient says
+# so only where it is asked whether it is finite.
+_TELLING = frozenset("log log2 log1p sqrt rsqrt cbrt".split())
 _FAR = 6  # equations that are looked back through, on each side
 
 
 def unguarded_where(code: Code) -> Iterator[Finding]:
-    """Selections by a condition on what a log, a root or a quotient takes, not guarded itself.
+    """Selections by a condition on what a log, a root or a quotient takes or gives, not guarded.
 
     Args:
       code: the function.
@@ -47,8 +50,9 @@ def unguarded_where(code: Code) -> Iterator[Finding]:
         if node.name != "select_n" or node.derived or node.again or "float" not in _dtype(node):
             continue
         condition = _numbers(node.ins[0], _EACH | _COMPARISONS)
+        finite = _asked_whether_finite(node.ins[0])
         for case in node.ins[1:]:
-            culprit = _singular(case, condition, varying)
+            culprit = _singular(case, condition, finite, varying)
             if culprit is not None:
                 yield _finding(node, culprit)
                 break
@@ -70,7 +74,9 @@ def _finding(node: Node, culprit: Node) -> Finding:
     )
 
 
-def _singular(case: Value, condition: set[int], varying: set[int]) -> Node | None:
+def _singular(
+    case: Value, condition: set[int], finite: set[int], varying: set[int]
+) -> Node | None:
     todo = [(case, 0)]
     while todo:
         value, far = todo.pop()
@@ -81,11 +87,30 @@ def _singular(case: Value, condition: set[int], varying: set[int]) -> Node | Non
         if which is not None and which < len(node.ins):
             operand = node.ins[which]
             open_to_it = id(operand) in varying and not _is_guarded(operand)
-            if open_to_it and _numbers(operand, _EACH) & condition:
+            result = node.outs[0].number
+            said = result in finite or (node.name in _TELLING and result in condition)
+            if open_to_it and (said or _numbers(operand, _EACH) & condition):
                 return node
         if node.name in _EACH or which is not None:
             todo.extend((each, far + 1) for each in node.ins)
     return None
+
+
+def _asked_whether_finite(condition: Value) -> set[int]:
+    """Numbers of what `jnp.isfinite` or `jnp.isnan` is asked of, and of what that is made of."""
+    found: set[int] = set()
+    todo = [(condition, 0)]
+    while todo:
+        value, far = todo.pop()
+        node = value.node
+        if node is None or far > _FAR:
+            continue
+        itself = node.name == "ne" and node.ins[0].number == node.ins[1].number
+        if itself or node.name == "is_finite":
+            found |= _numbers(node.ins[0], _EACH | _SINGULAR.keys())
+        elif node.name in _EACH or node.name in ("reduce_and", "reduce_or"):
+            todo += [(each, far + 1) for each in node.ins]
+    return found
 
 
 def _is_guarded(value: Value) -> bool:

@@ -1131,3 +1131,66 @@ def either_branch(a, xs):
 
     (h, _), ys = lax.scan(body, (xs[0], xs[0]), xs)
     return h, ys
+
+
+@bad("transpose-pair", struct(3, 4, 5))
+def by_einsum(x):
+    y = jnp.einsum("abc->cba", x)
+    return jnp.einsum("cba -> abc", jnp.sin(y))  # bad
+
+
+@fixed("transpose-pair", struct(6, 5), struct(4, 5))
+def einsum_of_two(x, y):
+    return jnp.einsum("ij,kj->ki", x, y).T
+
+
+@bad("unguarded-where", x8)
+def finite_log(x):
+    y = jnp.log(x)
+    return jnp.where(jnp.isfinite(y), y, 0.0)  # bad
+
+
+@bad("unguarded-where", x8)
+def number_or_root(x):
+    y = jnp.sqrt(x)
+    return jnp.where(jnp.isnan(y), 0.0, y)  # bad
+
+
+@bad("unguarded-where", x8)
+def quotient_to_number(x):
+    return jnp.nan_to_num(1 / x)  # bad
+
+
+@bad("unguarded-where", x8)
+def norm_or_one(x):
+    n = jnp.sqrt(jnp.sum(x * x))
+    return x / jnp.where(n == 0, 1.0, n)  # bad
+
+
+@fixed("unguarded-where", x8)
+def large_ratio(x):
+    ratio = x / (1 + jnp.sum(x * x))
+    return jnp.where(ratio > 0.5, 0.5, ratio)
+
+
+@fixed("unguarded-where", x8)
+def norm_made_safe(x):
+    squares = jnp.sum(x * x)
+    n = jnp.sqrt(jnp.where(squares == 0, 1.0, squares))
+    return x / n
+
+
+@fixed("unguarded-where", x8)
+def finite_input(x):
+    safe = jnp.where(jnp.isfinite(x), x, 1.0)
+    return jnp.where(jnp.isfinite(x), jnp.log1p(jnp.exp(safe)), 0.0)
+
+
+@bad("unrolled-loop", batch, m32)
+def reduced_in_python(x, w):
+    return functools.reduce(lambda y, _: jnp.tanh(y @ w), range(20), x)  # bad
+
+
+@fixed("unrolled-loop", [x8] * 20, derive=False)
+def sum_by_reduce(leaves):
+    return functools.reduce(jnp.add, leaves)
