@@ -78,9 +78,9 @@ def needle_triangle(a, b, c):
     return jnp.sqrt(half * excess * (half - b) * (half - c))
 
 
-# (x - 2)^9 expanded, at x near 2: terms of 5e3 leave 1e-9. Each Horner step adds what nearly
+# (x - 2)^9 expanded, for x around 2.4: terms of 1e4 leave 1e-4. Each Horner step adds what nearly
 # cancels; the last ones amplify most.
-@fault("cancellation", args=lambda: (uniform(1.9, 2.1, 16, seed=3), _ninth_power()), of=jax.jit)
+@fault("cancellation", args=lambda: (uniform(2.3, 2.5, 16), _ninth_power()), of=jax.jit)
 def expanded_polynomial(x, coefficients):
     def step(value, c):
         value = value * x + c  # <-
