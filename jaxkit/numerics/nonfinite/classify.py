@@ -53,7 +53,10 @@ def _part(
     index: tuple[int, ...],
 ) -> np.ndarray:
     if primitive in operations.ELEMENTWISE:
-        return operand[index if operand.shape == shape else ()]
+        if operand.ndim != len(shape):
+            return operand[()]
+        own = zip(index, operand.shape, strict=True)
+        return operand[tuple(0 if size == 1 else i for i, size in own)]
     if primitive in operations.REDUCTIONS:
         rest = iter(index)
         axes = params["axes"]

@@ -53,9 +53,7 @@ def _at(event: Event) -> At | None:
     if event.result is None:
         return None
     eqn = event.at.eqn
-    return looked_at(
-        eqn.primitive.name, eqn.params, event.operands, event.result, event.index
-    )
+    return looked_at(eqn.primitive.name, eqn.params, event.operands, event.result, event.index)
 
 
 def _unknown(event: Event) -> Kind:

@@ -16,7 +16,7 @@ from jaxkit.jaxpr import Equation
 from jaxkit.jaxpr.rule import Where
 from jaxkit.jaxpr.run import Run
 from jaxkit.numerics.nonfinite.capture import Capture
-from jaxkit.numerics.nonfinite.codes import GIVEN_NAN, NONE, is_bad, is_nan
+from jaxkit.numerics.nonfinite.codes import GIVEN_NAN, NONE, is_finite, is_nan
 from jaxkit.numerics.nonfinite.tracing import Asked, Origins, is_inexact
 
 __all__ = ["Event", "Events", "Outcome"]
@@ -38,6 +38,7 @@ class Event:
         operands: Their values; None where there are too many of them, or no array.
         result: The array in which the element is, likewise.
         leaves: The leaves of the output that it spoils, by their number.
+        spoils: How many values of the output it spoils.
     """
 
     at: Equation
@@ -46,6 +47,7 @@ class Event:
     operands: tuple[np.ndarray | None, ...]
     result: np.ndarray | None
     leaves: tuple[int, ...]
+    spoils: int
 
     @property
     def index(self) -> tuple[int, ...]:
@@ -85,38 +87,46 @@ class Events:
         self._captures: dict[int, Callable[..., Any]] = {}
 
     def of(self, inputs: Sequence[Any]) -> Outcome:
-        """Runs the program, and once or twice more for each event.
+        """Runs the program, and a few times more for each event.
 
         Args:
             inputs: A value for each of the program's inputs.
         """
         inputs = tuple(inputs)
-        ignored: list[int] = []
-        events: list[Event] = []
-        table, _ = self._run(inputs, 0, ignored)
-        bad = tuple((int(nan), int(inf)) for nan, inf, _ in table)
+        table, _ = self._run(inputs, 0, [])
+        bad = tuple((int(nan), int(inf)) for nan, inf, *_ in table)
         given = sorted({int(row[2]) - 1 for row in table if 0 < row[2] < self._first})
-        while len(events) < _MOST:
+        events: list[Event] = []
+        ignored: list[int] = []
+        while True:
             numbers = [int(row[2]) for row in table]
             numbers = [n if self._first <= n < GIVEN_NAN else NONE for n in numbers]
             number = min(numbers, default=NONE)
             if number == NONE:
                 break
             leaves = tuple(i for i, n in enumerate(numbers) if n == number)
-            events.append(self._event(inputs, number, leaves))
-            ignored.append(number)
+            equation, event = self._event(inputs, number, leaves)
+            events.append(event)
+            ignored.append(equation)
+            if len(events) == _MOST:
+                break
             table, _ = self._run(inputs, 0, ignored)
-        return Outcome(bad, tuple(given), tuple(events))
+        return Outcome(bad, tuple(given), tuple(_ranked(events)))
 
-    def _event(self, inputs: tuple[Any, ...], number: int, leaves: tuple[int, ...]) -> Event:
-        table, place = self._run(inputs, number, [])
-        element = min(int(table[leaf][2]) for leaf in leaves) - 1
-        if not 0 <= element < GIVEN_NAN - 1:
-            element = 0
-        at = self._equations[int(place[0]) - 1]
-        turns = tuple(int(turn) for turn in place[1:] if turn >= 0)
+    def _event(self, inputs: tuple[Any, ...], number: int, leaves: Sequence[int]) -> Any:
+        table, (equation, turns) = self._run(inputs, number, [])
+        element = min((int(table[leaf][2]) for leaf in leaves), default=1) - 1
+        at = self._equations[int(equation) - 1]
         operands, result = self._operands(at, inputs, number)
-        return Event(at, turns, element, operands, result, leaves)
+        return int(equation), Event(
+            at,
+            tuple(int(turn) for turn in turns if turn >= 0),
+            element if 0 <= element < GIVEN_NAN - 1 else 0,
+            operands,
+            result,
+            tuple(leaves),
+            sum(int(row[3]) for row in table),
+        )
 
     def _operands(self, at: Equation, inputs: tuple[Any, ...], number: int) -> Any:
         atoms = [*at.eqn.invars, *at.eqn.outvars]
@@ -124,7 +134,7 @@ class Events:
             return (None,) * len(at.eqn.invars), None
         key = id(at.eqn)
         if key not in self._captures:
-            self._captures[key] = jax.jit(lambda n, xs: self._kept(at.eqn, n, xs))
+            self._captures[key] = _jit(lambda n, xs: self._kept(at.eqn, n, xs))
         kept = jax.device_get(self._captures[key](jnp.int32(number), inputs))
         values = [None if isinstance(value, tuple) else np.asarray(value) for value in kept]
         count = len(at.eqn.invars)
@@ -144,10 +154,10 @@ class Events:
 
     @cached_property
     def _compiled(self) -> Callable[..., Any]:
-        return jax.jit(self._origins)
+        return _jit(self._origins)
 
     def _origins(self, asked: Asked, inputs: tuple[Any, ...]) -> Any:
-        """For each leaf the numbers of NaN and infinities and the smallest code of them."""
+        """For each leaf `_counts`, and the place of the event that is asked for."""
         rule = Origins(Asked(*asked), self._first, barriers=self._barriers)
         run = Run(rule)
         boxes = [self._given(i, run.lift(value), asked) for i, value in enumerate(inputs)]
@@ -164,11 +174,29 @@ class Events:
 
 
 def _counts(box: Any) -> Any:
+    """How many NaN, how many infinities, their smallest code, and how many are of an event."""
     if not isinstance(box, tuple):
-        return jnp.array([0, 0, NONE], jnp.int32)
+        return jnp.array([0, 0, NONE, 0], jnp.int32)
     value, code = box
-    bad, nan = is_bad(value), is_nan(value)
-    counts = [jnp.sum(nan, dtype=jnp.int32), jnp.sum(bad & ~nan, dtype=jnp.int32)]
-    return jnp.stack([*counts, jnp.min(jnp.where(bad, code, NONE), initial=NONE)])
+    bad, nan = ~is_finite(value), is_nan(value)
+    code = jnp.where(bad, code, NONE)
+    counts = [jnp.sum(each, dtype=jnp.int32) for each in (nan, bad & ~nan, code < GIVEN_NAN)]
+    return jnp.stack([*counts[:2], jnp.min(code, initial=NONE), counts[2]])
 
 
+def _jit(fun: Callable[..., Any]) -> Callable[..., Any]:
+    """Compiled quickly rather than well: it runs once or a few times, over many small equations."""
+    options = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+    return jax.jit(fun, compiler_options=options if jax.default_backend() == "cpu" else None)
+
+
+def _ranked(events: list[Event]) -> list[Event]:
+    """In the order of time; but in a loop first what spoils most.
+
+    There a value that grows may spoil what one turn gives out before it spoils what is carried.
+    """
+    loops = [i for i, event in enumerate(events) if event.turns]
+    ordered = sorted((events[i] for i in loops), key=lambda event: -event.spoils)
+    if loops != list(range(len(loops))):
+        return events
+    return [*ordered, *events[len(loops) :]]

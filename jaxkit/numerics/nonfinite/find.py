@@ -46,7 +46,12 @@ class Origin:
     def of(self, inputs: Sequence[Any]) -> tuple[Outcome, list[Finding]]:
         """What was seen, and the findings on it."""
         outcome = self._events.of(inputs)
-        return outcome, [finding_of(each, self._written, self.leaves) for each in outcome.events]
+        found: dict[Any, Finding] = {}
+        for number, event in enumerate(outcome.events):
+            finding = finding_of(event, self._written, self.leaves)
+            where = finding.where
+            found.setdefault((where.file, where.line) if where else number, finding)
+        return outcome, list(found.values())
 
 
 def leaf_names(results: Any) -> list[str]:

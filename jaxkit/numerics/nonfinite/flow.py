@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from jaxkit._jax import jaxprs
 from jaxkit.numerics.nonfinite import operations
-from jaxkit.numerics.nonfinite.codes import EXACT_ZERO, NONE, ZERO
+from jaxkit.numerics.nonfinite.codes import EXACT_ZERO, NONE, ZERO, full
 
 __all__ = ["moved", "sources"]
 
@@ -35,65 +37,59 @@ def moved(at: Any, codes: Codes, values: Values) -> list[Any] | None:
 
 
 def sources(at: Any, codes: Codes, values: Values, out: Any) -> tuple[Any, Any]:
-    """For each element of a result `from_bad` and `from_zero` of `codes.settled`."""
+    """For each element of a result the smallest code of the operands that it can come from.
+
+    Returns:
+        That, and what it is where the result is zero, or None if that is the same.
+    """
     name = at.primitive
     join = _JOINS.get(name, _elementwise if name in operations.ELEMENTWISE else _anything)
-    for_bad, for_zero = list(codes), list(codes)
-    if name == "div":
-        for_bad[0] = _without_zeros(codes[0])
-    elif name not in operations.ZERO_MAKES_BAD:
-        for_bad = [_without_zeros(code) for code in codes]
-    if name not in operations.INF_MAKES_ZERO:
-        for_zero = [_only_zeros(code) for code in codes]
-    from_bad = join(at, for_bad, values, out)
-    from_zero = from_bad
-    if any(a is not b for a, b in zip(for_bad, for_zero, strict=True)):
-        from_zero = join(at, for_zero, values, out)
+    least = join(at, codes, values, out)
+    if name == "div":  # a zero numerator is no reason to be infinite
+        above = lax.select(lax.lt(codes[0], full(ZERO, codes[0])), codes[0], full(NONE, codes[0]))
+        return join(at, [above, codes[1]], values, out), least
     if name == "mul":  # by an exact zero, whatever the other was
+        zero = least
         for code in codes:
-            from_zero = jnp.where(code == EXACT_ZERO, EXACT_ZERO, from_zero)
-    elif name == "dot_general":
-        from_zero = _zero_of_product(at, values, from_zero)
-    return from_bad, from_zero
+            exact = jnp.broadcast_to(lax.eq(code, full(EXACT_ZERO, code)), out.shape)
+            zero = lax.select(exact, full(EXACT_ZERO, out), zero)
+        return least, zero
+    return least, _zero_of_product(at, values, least) if name == "dot_general" else None
 
 
-def _zero_of_product(at: Any, values: Values, from_zero: Any) -> Any:
+def _zero_of_product(at: Any, values: Values, least: Any) -> Any:
     """Of a matrix product, which underflows where no term of a sum is what it should be."""
     numbers = at.params["dimension_numbers"]
     sizes = [jnp.abs(value) for value in values]
     present = [(value != 0).astype(jnp.float32) for value in values]
     tiny = (lax.dot_general(*sizes, numbers) == 0) & (lax.dot_general(*present, numbers) > 0)
-    return jnp.where(tiny, NONE, jnp.where(from_zero == NONE, EXACT_ZERO, from_zero))
-
-
-def _without_zeros(code: Any) -> Any:
-    return None if code is None else jnp.where(code < ZERO, code, NONE)
-
-
-def _only_zeros(code: Any) -> Any:
-    return None if code is None else jnp.where(code < ZERO, NONE, code)
+    return jnp.where(tiny, NONE, jnp.minimum(least, EXACT_ZERO))
 
 
 def _elementwise(at: Any, codes: Codes, values: Values, out: Any) -> Any:
-    least = jnp.full(out.shape, NONE, jnp.int32)
-    for code in codes:
-        if code is not None:
-            least = jnp.minimum(least, code)  # those of `clamp` may be scalars
-    return least
+    given = [code for code in codes if code is not None]
+    if not given:
+        return full(NONE, out)
+    # Operands can be wider in some axis than others, and those of `clamp` scalars.
+    wide = [
+        code if code.shape == out.shape else jnp.broadcast_to(code, out.shape) for code in given
+    ]
+    return functools.reduce(lax.min, wide)
 
 
 def _anything(at: Any, codes: Codes, values: Values, out: Any) -> Any:
     """Any element can have come from any other."""
-    least = jnp.int32(NONE)
-    for code in codes:
-        if code is not None:
-            least = jnp.minimum(least, jnp.min(code, initial=NONE))
-    return jnp.broadcast_to(least, out.shape)
+    given = [_smallest(code, range(code.ndim)) for code in codes if code is not None]
+    return full(functools.reduce(lax.min, given) if given else NONE, out)
 
 
 def _reduction(at: Any, codes: Codes, values: Values, out: Any) -> Any:
     [code] = codes
-    return jnp.min(code, axis=at.params["axes"], initial=NONE)
+    return _smallest(code, at.params["axes"])
+
+
+def _smallest(code: Any, axes: Iterable[int]) -> Any:
+    return lax.reduce(code, np.int32(NONE), lax.min, tuple(axes))
 
 
 def _cumulative(at: Any, codes: Codes, values: Values, out: Any) -> Any:
@@ -110,13 +106,13 @@ def _product(at: Any, codes: Codes, values: Values, out: Any) -> Any:
     lead, free = left.shape[:batch], left.shape[batch:]
     right = right.reshape(*lead, *(1,) * len(free), *right.shape[batch:])
     left = left.reshape(*lead, *free, *(1,) * (out.ndim - batch - len(free)))
-    return jnp.minimum(left, right)
+    return lax.min(jnp.broadcast_to(left, out.shape), jnp.broadcast_to(right, out.shape))
 
 
 def _rows(code: Any, contracted: Any, batch: Any) -> Any:
     free = [axis for axis in range(code.ndim) if axis not in {*contracted, *batch}]
     last = code.transpose([*batch, *free, *contracted])
-    return last.min(axis=tuple(range(len(batch) + len(free), code.ndim)), initial=NONE)
+    return _smallest(last, range(len(batch) + len(free), code.ndim))
 
 
 def _window(at: Any, codes: Codes, values: Values, out: Any) -> Any:
@@ -161,7 +157,8 @@ def _scattered(at: Any, codes: Codes, values: Values, out: Any) -> Any:
 
 def _top(at: Any, codes: Codes, values: Values, out: Any) -> Any:
     axis = at.params.get("axis", -1)
-    return jnp.broadcast_to(jnp.min(codes[0], axis=axis, keepdims=True, initial=NONE), out.shape)
+    axis %= codes[0].ndim
+    return jnp.broadcast_to(jnp.expand_dims(_smallest(codes[0], (axis,)), axis), out.shape)
 
 
 _SCATTERS = ("scatter", "scatter-add", "scatter-sub", "scatter-mul", "scatter-min", "scatter-max")

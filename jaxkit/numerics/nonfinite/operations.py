@@ -45,9 +45,7 @@ ZERO_MAKES_BAD = frozenset(
 )
 
 # An infinite operand can be why the result is zero.
-INF_MAKES_ZERO = frozenset(
-    "div erfc exp exp2 integer_pow logistic mul pow rsqrt igammac".split()
-)
+INF_MAKES_ZERO = frozenset("div erfc exp exp2 integer_pow logistic mul pow rsqrt igammac".split())
 
 # The result can be zero though no operand is, because it is too small.
 UNDERFLOWING = frozenset(

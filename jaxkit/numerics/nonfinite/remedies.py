@@ -7,7 +7,6 @@ from jaxkit.numerics.nonfinite.surroundings import Surroundings
 
 __all__ = ["fix_of", "reason_of"]
 
-_NORMS = frozenset({"sqrt", "rsqrt"})
 _DOUBLE_WHERE = (
     "replace the operand before the operation, not only its result after it: "
     "`safe = jnp.where(ok, x, 1.0)`, then `jnp.where(ok, f(safe), 0.0)` (the double where)"
@@ -28,15 +27,15 @@ _STEEP = {
 
 def reason_of(primitive: str, kind: Kind, around: Surroundings) -> str | None:
     """Why it happened, where that is more than what happened."""
-    if around.phase != "backward":
+    if around.phase != "backward" and around.discarded_at is None:
         return None
     steep = next((_STEEP[name] for name in _STEEP if name in around.operations), None)
     if around.discarded_at is not None:
         where = f"line {around.discarded_at.line}"
         text = (
-            f"the where in {where} discards the value that the forward pass computes here, but not "
-            "its derivative: the backward pass multiplies the 0 that comes from there with an "
-            "infinite or undefined derivative, and 0 * inf is NaN"
+            f"the where in {where} chooses between values, but the derivative of the one that it "
+            "discards is evaluated all the same: the backward pass multiplies the 0 that comes "
+            "from there with a derivative that is infinite or undefined, and 0 * inf is NaN"
         )
         return f"{text} ({steep})" if steep else text
     return steep
@@ -50,9 +49,9 @@ def fix_of(primitive: str, kind: Kind, around: Surroundings) -> str:
         kind: What kind of event it is.
         around: What stands around it.
     """
+    if around.discarded_at is not None:
+        return _DOUBLE_WHERE
     if around.phase == "backward":
-        if around.discarded_at is not None:
-            return _DOUBLE_WHERE
         steep = next((name for name in _STEEP if name in around.operations), None)
         if steep is not None:
             return _BACKWARD[steep]
@@ -89,8 +88,10 @@ _FORWARD: dict[tuple[str, Kind], str] = {
     ("reduce_prod", "overflow"): "add logarithms instead: `jnp.sum(jnp.log(x))`",
     ("cumprod", "underflow"): "add logarithms instead: `jnp.cumsum(jnp.log(x))`",
     ("cumprod", "overflow"): "add logarithms instead: `jnp.cumsum(jnp.log(x))`",
-    ("gather", "invalid"): "an index is out of bounds, where JAX returns NaN: correct the index, or "
-    'say `mode="clip"`',
+    (
+        "gather",
+        "invalid",
+    ): 'an index is out of bounds, where JAX returns NaN: correct the index, or say `mode="clip"`',
     ("sqrt", "invalid"): "a root of a negative number: it may be the rounding of a small positive "
     "one, `jnp.sqrt(jnp.maximum(x, 0.0))`; else its operand is wrong",
     ("rsqrt", "invalid"): "a root of a negative number: `lax.rsqrt(jnp.maximum(x, 0.0) + eps)` if "

@@ -14,10 +14,13 @@ from jaxkit.jaxpr.nesting import nested
 from jaxkit.numerics.nonfinite.tracing import is_inexact
 from jaxkit.report import SourceLine
 
-__all__ = ["Surroundings", "surroundings"]
+__all__ = ["STEEP", "Surroundings", "surroundings"]
 
 Phase = Literal["forward", "backward"]
 _FAR = 8
+
+# Operations whose derivative is infinite or undefined somewhere where they are not.
+STEEP = frozenset({"acos", "asin", "atan2", "cbrt", "eigh", "log", "pow", "rsqrt", "sqrt", "svd"})
 
 
 @dataclass(frozen=True)
@@ -57,17 +60,24 @@ def surroundings(written: Any, at: Equation) -> Surroundings:
     same = [each for each in everything if _same(each.line, at.where)]
     forward = [each for each in same if "transpose(" not in each.scope]
     own = next((each for each in everything if each.eqn is at.eqn), None)
+    names = frozenset(each.eqn.primitive.name for each in forward if each.eqn is not at.eqn)
     derivative = "transpose(" in at.scope
     if not derivative and own is not None and "jvp(" in at.scope:
-        derivative = _only_for_derivatives(own, everything)
-    names = frozenset(each.eqn.primitive.name for each in forward if each.eqn is not at.eqn)
-    discarded = _discarded(forward) if derivative or at.where is None else None
+        top = own.jaxpr is jaxprs.open_jaxpr(written)
+        derivative = _only_for_derivatives(own, everything, top=top)
+    discarded = None
+    if "jvp(" in at.scope:
+        steep = [each for each in forward if each.eqn.primitive.name in STEEP]
+        discarded = _discarded(steep or forward)
     return Surroundings("backward" if derivative else "forward", names, discarded)
 
 
 def _same(one: SourceLine | None, other: SourceLine | None) -> bool:
-    return one is not None and other is not None and one.file == other.file and (
-        one.line == other.line
+    return (
+        one is not None
+        and other is not None
+        and one.file == other.file
+        and (one.line == other.line)
     )
 
 
@@ -83,17 +93,19 @@ def _walk(
                 yield from _walk(body.jaxpr, sources, line, inner, seen)
 
 
-def _only_for_derivatives(own: _Placed, everything: list[_Placed]) -> bool:
-    """Whether nothing but the backward pass uses what an equation computes."""
+def _only_for_derivatives(own: _Placed, everything: list[_Placed], *, top: bool) -> bool:
+    """Whether nothing but the backward pass uses what an equation computes, as far as one sees."""
     scopes = {id(each.eqn): each.scope for each in everything}
-    made, users = set(own.eqn.outvars), 0
+    returned = {a for a in own.jaxpr.outvars if not jaxprs.is_literal(a)}
+    made, used = set(own.eqn.outvars), set[Any]()
     for eqn in own.jaxpr.eqns:
-        if any(not jaxprs.is_literal(atom) and atom in made for atom in eqn.invars):
-            if "transpose(" not in scopes.get(id(eqn), ""):
-                return False
-            users += 1
-    returned = any(not jaxprs.is_literal(a) and a in made for a in own.jaxpr.outvars)
-    return users > 0 or returned
+        taken = {a for a in eqn.invars if not jaxprs.is_literal(a) and a in made}
+        used |= taken
+        if taken and "transpose(" not in scopes.get(id(eqn), ""):
+            made |= set(eqn.outvars)
+    if not top:  # what a loop gives out may be for the backward pass
+        return own.eqn.primitive.name not in STEEP and made == set(own.eqn.outvars) <= returned
+    return made == used and not made & returned
 
 
 def _discarded(line: list[_Placed]) -> SourceLine | None:
@@ -130,6 +142,6 @@ def _selects(eqn: Any) -> bool:
     if eqn.primitive.name == "select_n":
         return True
     bodies = nested(eqn)
-    return len(bodies) == 1 and bodies[0].role == "call" and any(
-        inner.primitive.name == "select_n" for inner in bodies[0].jaxpr.eqns[:4]
-    ) and len(bodies[0].jaxpr.eqns) <= 4
+    if len(bodies) != 1 or bodies[0].role != "call" or len(bodies[0].jaxpr.eqns) > 4:
+        return False
+    return any(inner.primitive.name == "select_n" for inner in bodies[0].jaxpr.eqns)

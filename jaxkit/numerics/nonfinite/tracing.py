@@ -12,13 +12,7 @@ from jax import lax
 from jaxkit._jax import jaxprs
 from jaxkit.jaxpr import Equation, Rule
 from jaxkit.numerics.nonfinite import operations
-from jaxkit.numerics.nonfinite.codes import (
-    EXACT_ZERO,
-    GIVEN_NAN,
-    ZERO,
-    code_of_given,
-    settled,
-)
+from jaxkit.numerics.nonfinite.codes import GIVEN_NAN, ZERO, code_of_given, full, settled
 from jaxkit.numerics.nonfinite.flow import moved, sources
 
 __all__ = ["LOOPS", "Asked", "Clock", "Counting", "Origins", "is_inexact", "is_maker"]
@@ -34,7 +28,7 @@ class Asked(NamedTuple):
     Args:
         event: i32[], the event of which the first element is wanted that spoils the output, and
             where it stands; 0: the first event of all.
-        ignored: i32[n], events of which nothing is wanted.
+        ignored: i32[n], numbers of equations of which nothing is wanted.
     """
 
     event: Any
@@ -125,13 +119,13 @@ class Origins(Counting):
 
     def start(self) -> Any:
         """Before the first equation."""
-        return Clock.start(self.first), self.asked, jnp.zeros(1 + LOOPS, jnp.int32)
+        return Clock.start(self.first), self.asked, (jnp.int32(0), jnp.zeros(LOOPS, jnp.int32))
 
     def lift(self, value: Any) -> Any:
         """With the codes of what was given."""
         if not is_inexact(jax.typeof(value)):
             return value
-        return value, code_of_given(jnp.asarray(value))
+        return value, code_of_given(value)
 
     def primal(self, box: Any) -> Any:
         """The array."""
@@ -151,37 +145,45 @@ class Origins(Counting):
         ]
 
     def _made(self, at: Equation, codes: Any, values: Any, outs: Sequence[Any]) -> list[Any]:
-        can = is_maker(at)
-        event = self._event(at) if can else None
+        name = at.primitive
+        event = self._event(at) if is_maker(at) else None
+        underflows = event is not None and name in operations.UNDERFLOWING
+        underflows = underflows and any(code is not None for code in codes)
         found: list[Any] = []
         for var, out in zip(at.eqn.outvars, outs, strict=True):
             if not is_inexact(var.aval):
                 found.append(None)
                 continue
-            number = GIVEN_NAN if event is None else self._numbered(event, at, out)
-            from_bad, from_zero = sources(at, codes, values, out)
-            floats = any(code is not None for code in codes)
-            underflows = can and floats and at.primitive in operations.UNDERFLOWING
-            under = number if underflows else EXACT_ZERO - ZERO
-            found.append(settled(out, from_bad, from_zero, number, under))
+            number = full(GIVEN_NAN, out) if event is None else self._numbered(event, at, out)
+            least, of_zero = sources(at, codes, values, out)
+            code = settled(
+                out,
+                least,
+                number,
+                underflow=number + full(ZERO, out) if underflows else None,
+                zero_makes_bad=name in operations.ZERO_MAKES_BAD,
+                inf_makes_zero=name in operations.INF_MAKES_ZERO,
+                least_of_zero=of_zero,
+            )
+            # Without it the compiler evaluates it again wherever it is used.
+            found.append(lax.optimization_barrier(code))
         return found
 
     def _event(self, at: Equation) -> Any:
         """Its number, noting where it stands if it is the one that is asked for."""
         number = self.next(at)
         self.equations.append(at)
-        clock, asked, place = at.state
-        here = jnp.concatenate([jnp.full(1, len(self.equations), jnp.int32), clock.turns])
-        place = jnp.where(number == asked.event, here, place)
-        at.state = (clock, asked, place)
-        return number
+        clock, asked, (equation, turns) = at.state
+        here = lax.eq(number, asked.event)
+        equation = lax.select(here, jnp.int32(len(self.equations)), equation)
+        turns = jnp.where(here, clock.turns, turns)
+        at.state = (clock, asked, (equation, turns))
+        return number, here, jnp.any(asked.ignored == len(self.equations))
 
-    def _numbered(self, number: Any, at: Equation, out: Any) -> Any:
+    def _numbered(self, event: Any, at: Equation, out: Any) -> Any:
         """What stands for the event: its number, or that of the element where that is asked."""
-        asked = at.state[1]
-        element = lax.iota(jnp.int32, out.size).reshape(out.shape) + 1
-        chosen = jnp.where(number == asked.event, element, GIVEN_NAN)
-        plain = jnp.where(jnp.any(number == asked.ignored), GIVEN_NAN, number)
-        return jnp.where(asked.event == 0, plain, chosen)
-
-
+        number, here, ignored = event
+        first = lax.eq(at.state[1].event, jnp.int32(0))
+        plain = lax.select(first & ~ignored, number, jnp.int32(GIVEN_NAN))
+        element = lax.iota(jnp.int32, out.size).reshape(out.shape) + full(1, out)
+        return lax.select(full(here, out), element, full(plain, out))
