@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any
 
 from jaxkit.numerics._groups import Group
@@ -88,8 +89,8 @@ class Assignment:
             "complete": self.complete,
             "runs": self.runs,
             "keep": [self.groups[n].selector for n in sorted(self.kept)],
-            "flops_share": sum(group.flops_share for group in lowered),
-            "bytes_saved_share": sum(group.saved_share for group in lowered),
+            "flops_share": min(1.0, math.fsum(group.flops_share for group in lowered)),
+            "bytes_saved_share": min(1.0, math.fsum(group.saved_share for group in lowered)),
             "parts": [self._part(n) for n in range(len(self.groups))],
         }
 

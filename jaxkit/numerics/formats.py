@@ -141,7 +141,8 @@ def format_of(
     of_bits = _BITS.fullmatch(dtype) if isinstance(dtype, str) else None
     if of_bits is not None and mantissa_bits is None and exponent_bits is None:
         exponent, mantissa = of_bits.groups()
-        exponent_bits, mantissa_bits, dtype = exponent and int(exponent), int(mantissa), None
+        exponent_bits, mantissa_bits = int(exponent) if exponent else None, int(mantissa)
+        dtype = None
     if mantissa_bits is None and exponent_bits is not None:
         raise ValueError(
             f"exponent_bits={exponent_bits!r} needs mantissa_bits: a format is both, "
