@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import functools
+import os
 import re
 import sys
 import traceback
@@ -11,13 +13,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from jaxkit.cli.annotated import from_annotations
-from jaxkit.cli.shapes import Fixed, read_argument, read_dims
+from jaxkit.cli.shapes import Fixed, parsed, read_argument, read_dims
 from jaxkit.cli.target import FailureError, load
 from jaxkit.cli.values import Valued, Values
 from jaxkit.errors import JaxkitError, UsageError
 
 __all__ = ["Asked", "failed", "prepared", "traced", "written"]
 
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _KEYWORD = re.compile(r"([A-Za-z_]\w*)=(?!=)(.*)", re.DOTALL)
 
 
@@ -68,7 +71,7 @@ def prepared(
         UsageError: What is wrong with it.
         FailureError: The user's own code raised.
     """
-    dims = read_dims(list(asked.dims))
+    dims = _Sizes(read_dims(list(asked.dims)))
     if asked.source and asked.args:
         raise UsageError("--args and --args-from both say what the arguments are: give one of them")
     fun, module = load(asked.target)
@@ -80,11 +83,76 @@ def prepared(
         args, kwargs = _annotated(fun, dims)
     if dims and asked.source:
         raise UsageError("--dim says nothing about the arguments of --args-from")
+    if not asked.source:
+        _check_used(dims)
+    _check_fits(asked, fun, args, kwargs)
     args, kwargs = _settled((args, kwargs), values)
     fun, args, kwargs = _without_fixed(fun, args, kwargs)
     if asked.grad:
         fun = _gradient(fun, args, kwargs)
     return fun, args, kwargs
+
+
+class _Sizes(dict[str, int]):
+    """Sizes by name, and which of them were asked for."""
+
+    def __init__(self, sizes: dict[str, int]) -> None:
+        super().__init__(sizes)
+        self.asked: set[str] = set()
+
+    def __getitem__(self, name: str) -> int:
+        self.asked.add(name)
+        return super().__getitem__(name)
+
+
+def _check_used(dims: _Sizes) -> None:
+    unused = [name for name in dims if name not in dims.asked]
+    if unused:
+        known = f"those are {', '.join(sorted(dims.asked))}" if dims.asked else "none is named"
+        raise UsageError(
+            f"--dim {unused[0]}={dims[unused[0]]}: no dimension of the arguments is called "
+            f"{unused[0]!r}; {known}"
+        )
+
+
+def _check_fits(
+    asked: Asked, fun: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> None:
+    """That the function can be called so, before anything of it runs."""
+    import inspect
+
+    try:
+        signature = inspect.signature(fun)
+    except (TypeError, ValueError):  # of a builtin
+        return
+    try:
+        signature.bind(*args, **kwargs)
+    except TypeError as error:
+        names = ", ".join(str(each).partition(":")[0] for each in signature.parameters.values())
+        hint = _hint(asked, list(signature.parameters))
+        raise UsageError(f"{asked.target} takes ({names}): {error}{hint}") from error
+
+
+def _hint(asked: Asked, names: list[str]) -> str:
+    for text in asked.args:
+        parts = _parts(text)
+        if len(parts) > 1:
+            apart = " ".join(f'"{part}"' for part in parts)
+            return f"; {text!r} is one tuple, arguments of their own are written {apart}"
+    if names[:1] == ["self"] and "." in asked.target.rpartition(":")[2]:
+        return "; it is a method: name that of an instance, such as module:model.forward"
+    return ""
+
+
+def _parts(text: str) -> list[str]:
+    """What commas divide at the top, without parentheses around."""
+    try:
+        read = parsed(text)
+    except SyntaxError:  # a file's name, or with a keyword
+        return []
+    if text.lstrip().startswith("(") or not isinstance(read, ast.Tuple):
+        return []
+    return [ast.unparse(each) for each in read.elts]
 
 
 def failed(failure: FailureError) -> int:
@@ -94,8 +162,25 @@ def failed(failure: FailureError) -> int:
         failure: With the exception.
     """
     print(f"jaxkit: {failure.doing} failed:", file=sys.stderr)
-    traceback.print_exception(failure.error)
+    shown = traceback.TracebackException.from_exception(failure.error)
+    _without_ours(shown)
+    print("".join(shown.format()), end="", file=sys.stderr)
     return 2
+
+
+def _without_ours(shown: traceback.TracebackException | None) -> None:
+    """Leaves out the frames of jaxkit, and of Python's importing: the user's come after them."""
+    while shown is not None:
+        theirs = [each for each in shown.stack if not _is_ours(each.filename)]
+        if theirs:
+            shown.stack[:] = theirs
+        notes: list[str] = getattr(shown, "__notes__", None) or []
+        shown.__notes__ = [note for note in notes if "JAX has removed its internal" not in note]
+        shown = shown.__cause__ or shown.__context__
+
+
+def _is_ours(file: str) -> bool:
+    return file.startswith((_PACKAGE, "<frozen importlib"))
 
 
 def traced(make: Callable[[], Any], asked: Asked, doing: str = "tracing") -> Any:

@@ -11,6 +11,8 @@ import typer
 
 if TYPE_CHECKING:
     from jaxkit.cli.calling import Asked
+    from jaxkit.jaxpr.inspection import Inspection
+    from jaxkit.report import Report
 
 __all__ = ["inspect"]
 
@@ -52,7 +54,8 @@ SOURCE = Annotated[
         "--args-from",
         metavar="FUNCTION",
         help="A function of the same module that returns the arguments as a tuple: arrays, or "
-        "jax.ShapeDtypeStruct in their place. For parameters of a whole model.",
+        "jax.ShapeDtypeStruct in their place. For parameters of a whole model, and for NamedTuples "
+        "and dataclasses.",
         show_default=False,
     ),
 ]
@@ -157,28 +160,65 @@ def _inspect(
     from jaxkit import inspect
     from jaxkit.cli.calling import failed, prepared, traced
     from jaxkit.cli.target import FailureError
-    from jaxkit.report import Report, check_writable
+    from jaxkit.errors import UsageError
+    from jaxkit.report import check_writable
     from jaxkit.report.render_text import print_report
 
+    if depth is not None and against is not None:
+        raise UsageError("--depth shows one function's tree, --against what differs: give one")
     for path in save:
         check_writable(path)
 
-    def look(asked: Asked) -> Report:
+    def look(asked: Asked) -> Inspection:
         fun, args, kwargs = prepared(asked)
         made = inspect(fun, None if lint else [], trip_counts)
         return traced(lambda: made(*args, **kwargs), asked)
 
     try:
-        found = look(asked)
-        reports = [found]
-        if depth is not None:
-            reports = [Report("tree", blocks=[found.tree(depth=depth)])]  # type: ignore[attr-defined]
+        inspected = look(asked)
+        found: Report = inspected
         if against is not None:
-            reports = [found.diff(look(replace(asked, target=against)))]  # type: ignore[attr-defined]
+            found = _difference(inspected, look(replace(asked, target=against)), lint)
     except FailureError as failure:
         return failed(failure)
     for path in save:
-        (reports[-1] if against is not None else found).save(path)
-    for each in reports:
-        print_report(each, sys.stdout)
+        found.save(path)
+    print_report(found if depth is None else _at_depth(inspected, lint, depth), sys.stdout)
     return 0
+
+
+def _at_depth(found: Inspection, lint: bool, depth: int) -> Report:
+    """The same report with so many levels of the tree."""
+    from dataclasses import replace
+
+    from jaxkit.jaxpr.headline import blocks_of_inspection
+
+    blocks = blocks_of_inspection(
+        found.name,
+        found.costs,
+        found.peak,
+        found.findings,
+        lambda: found,
+        linted=lint,
+        depth=depth,
+    )
+    return replace(found, blocks=blocks)
+
+
+def _difference(before: Inspection, after: Inspection, lint: bool) -> Report:
+    """What differs, and what each of both leaves uncounted and has wrong."""
+    from dataclasses import replace
+
+    from jaxkit.jaxpr.headline import finding_block, uncounted_block
+    from jaxkit.report import Text
+
+    found = before.diff(after)
+    blocks = list(found.blocks)
+    for each in (before, after):
+        more = [uncounted_block(each.costs)] if each.uncounted else []
+        more += [finding_block(finding) for finding in each.findings]
+        if more:
+            blocks += [Text(f"{each.name}:", style="heading"), *more]
+    if lint and not (before.findings or after.findings):
+        blocks.append(Text("lints: nothing found in either", style="good"))
+    return replace(found, blocks=blocks)

@@ -89,8 +89,25 @@ def _lint(
         return failed(failure)
     for path in save:
         found.save(path)
-    print_report(found, sys.stdout)
+    print_report(_relative(found), sys.stdout)
     return exit_code(found, fail_on)
+
+
+def _relative(found: Report) -> Report:
+    """Files below the working directory named from there, as people do."""
+    import os
+    from dataclasses import replace
+
+    here = os.getcwd() + os.sep
+    return replace(
+        found,
+        findings=[
+            each
+            if each.where is None
+            else replace(each, where=replace(each.where, file=each.where.file.removeprefix(here)))
+            for each in found.findings
+        ],
+    )
 
 
 def _check_kinds(fail_on: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from jaxkit.cli.values import DRAWS, array_of, drawn, from_file, is_file, key_of
 from jaxkit.errors import UsageError
 
-__all__ = ["Fixed", "dimension", "read_argument", "read_dims"]
+__all__ = ["Fixed", "dimension", "parsed", "read_argument", "read_dims"]
 
 _SHORT = {
     "f64": "float64",
@@ -98,15 +98,22 @@ def read_argument(text: str, dims: Mapping[str, int], name: str = "--args") -> A
         UsageError: It is not in the grammar; the message names the argument, and the way out.
     """
     try:
-        return from_file(text) if is_file(text) else _Reader(dims).tree(_parsed(text))
+        return from_file(text) if is_file(text) else _Reader(dims).tree(parsed(text))
     except SyntaxError as error:
         raise UsageError(f"{name} {text!r} cannot be read: {_GRAMMAR}") from error
     except UsageError as error:
         raise UsageError(f"{name} {text!r}: {error}") from error
 
 
-def _parsed(text: str) -> ast.expr:
-    """The same as Python reads it: `weak f32[]` is a name there."""
+def parsed(text: str) -> ast.expr:
+    """The same as Python reads it: `weak f32[]` is a name there.
+
+    Args:
+        text: What was written.
+
+    Raises:
+        SyntaxError: Python cannot read it.
+    """
     source = _SCALAR.sub("", _WEAK.sub(_IS_WEAK, text.strip()))
     return ast.parse(source, mode="eval").body
 
@@ -158,7 +165,7 @@ class _Reader:
             return from_file(text)
         head = text.removeprefix("weak ").partition("[")[0].strip()
         if head in _KNOWN and (text.endswith("]") or text == "key"):
-            return self.tree(_parsed(text))
+            return self.tree(parsed(text))
         return Fixed(text)
 
     def _array(self, dtype: ast.expr, shape: tuple[int, ...]) -> Any:
@@ -178,9 +185,8 @@ class _Reader:
 
         if name not in _KNOWN:
             near = difflib.get_close_matches(name, _KNOWN, n=3)
-            hint = (
-                f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(_SHORT)}"
-            )
+            text = f"there are {', '.join(_SHORT)}; a text is written \"'{name}'\""
+            hint = f"did you mean {' or '.join(near)}?" if near else text
             raise UsageError(f"there is no dtype {name!r}; {hint}")
         kind = jnp.dtype(_SHORT.get(name, name))
         if jax.dtypes.canonicalize_dtype(kind) != kind:

@@ -73,6 +73,9 @@ def blocks_of_inspection(
     peak: Peak,
     findings: Sequence[Finding],
     inspection: Callable[[], Inspection],
+    *,
+    linted: bool = False,
+    depth: int | None = None,
 ) -> list[Block]:
     """What a person reads: the headline, the costly lines, scopes and primitives, what is missing.
 
@@ -82,8 +85,13 @@ def blocks_of_inspection(
       peak: its worst moment.
       findings: those of the lints.
       inspection: gives the inspection that this is for, which is not there yet.
+      linted: whether anything was looked for, so that it is said where nothing was found.
+      depth: how many levels of the tree a terminal shows; None for what there is room for.
     """
     from jaxkit.jaxpr.views import figures_of, picture_of, short_tree_of, source_of, whole_tree_of
+
+    def tree() -> Sequence[Block]:
+        return short_tree_of(inspection()) if depth is None else [inspection().tree(depth=depth)]
 
     sums = _sums(costs)
     blocks: list[Block] = [
@@ -95,13 +103,15 @@ def blocks_of_inspection(
             Section("Source", lambda: source_of(inspection()), brief=[]),
             Section("Tree", lambda: whole_tree_of(inspection()), brief=[]),
             Section("Sums", sums, brief=sums),
-            Section("", [], brief=lambda: short_tree_of(inspection())),
+            Section("", [], brief=tree),
             Section("Picture", lambda: picture_of(inspection()), brief=[]),
         ]
     if costs.uncounted:
-        blocks.append(_uncounted(costs))
+        blocks.append(uncounted_block(costs))
     # Pages show findings by themselves, a terminal shows what is here.
-    blocks.append(Section("", [], brief=[_finding(each) for each in findings]))
+    blocks.append(Section("", [], brief=[finding_block(each) for each in findings]))
+    if linted and not findings:
+        blocks.append(Text("lints: nothing found", style="good"))
     return blocks
 
 
@@ -116,7 +126,12 @@ def _sums(costs: Costs) -> list[Block]:
     return blocks
 
 
-def _uncounted(costs: Costs) -> Tree:
+def uncounted_block(costs: Costs) -> Tree:
+    """What the figures leave out or count once, with the reasons.
+
+    Args:
+      costs: of a program.
+    """
     shown = [_short(each.where, f"{each.primitive}: ") + each.reason for each in costs.uncounted]
     more = len(shown) - _UNCOUNTED
     rest = [f"and {more} more"] if more > 0 else []
@@ -189,7 +204,12 @@ def _short(line: SourceLine | None, text: str) -> str:
     return text if line is None else f"{_place(line)}, {text}"
 
 
-def _finding(finding: Finding) -> Tree:
+def finding_block(finding: Finding) -> Tree:
+    """A finding as a terminal shows it.
+
+    Args:
+      finding: the finding.
+    """
     place = "" if finding.where is None else f"  {finding.where}"
     fix = [f"fix: {finding.fix}"] if finding.fix else []
     return Tree(f"{finding.severity} {finding.kind}{place}", [finding.message, *fix])

@@ -162,7 +162,7 @@ def inspection_of(
         "inspect",
         findings,
         data_of_inspection(name, costs, peak),
-        blocks_of_inspection(name, costs, peak, findings, lambda: found),
+        blocks_of_inspection(name, costs, peak, findings, lambda: found, linted=lints != []),
         name=name,
         program=program._replace(inputs=()),  # the user's arrays are not kept alive
         costs=costs,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from jaxkit._jax.jaxprs import is_literal, name_stack
 from jaxkit._jax.source import Sources
 from jaxkit.jaxpr._walk import joined, line_of
-from jaxkit.jaxpr.nesting import nested
+from jaxkit.jaxpr.nesting import Nested, nested
 from jaxkit.jaxpr.scopes import clean
 from jaxkit.report import SourceLine
 
@@ -216,7 +216,7 @@ class Rows:
             return Row(label, amount, n, first.where)
         count = sum(len(inner.jaxpr.eqns) for inner, _, _ in bodies)
         inner = bodies[0][0]
-        words = _turns(first.eqn)
+        words = _turns(first.eqn, self._costs.held_by(first.eqn))
         if len(bodies) == 1:
             all_of_them = inner._replace(times=inner.times * n)
             find = (lambda: self._of(all_of_them)) if count else None
@@ -328,11 +328,13 @@ def _some(types: Sequence[str]) -> str:
     return f"{' '.join(types[:_OPERANDS])} and {rest} more"
 
 
-def _turns(eqn: Any) -> str:
-    """How often a loop turns, where that is known; on how many devices."""
-    for each in nested(eqn):
+def _turns(eqn: Any, held: Sequence[tuple[Nested, int]]) -> str:
+    """How often a loop turns, where that is known or was said; on how many devices."""
+    for each, times in held:
         if each.role in ("loop_body", "kernel"):
-            return f", {each.count} times" if each.count is not None else ", as often as it takes"
+            if each.count is not None:
+                return f", {each.count} times"
+            return ", as often as it takes" if times == 1 else f", {times} times (as told)"
         if each.devices > 1:
             return f", on each of {each.devices} devices"
     return ""

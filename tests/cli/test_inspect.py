@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,6 +50,16 @@ class Model:
     @staticmethod
     def apply(x):
         return x @ x
+
+def turns(x):
+    return jax.lax.while_loop(lambda x: x.sum() < 9, lambda x: x * 2, x)
+
+def twice(key):
+    return jax.random.normal(key) + jax.random.normal(key)
+
+class Net:
+    def forward(self, x):
+        return x
 
 CONSTANT = 3
 """
@@ -140,8 +151,51 @@ def test_arguments_of_a_function(model: Path, capsys: pytest.CaptureFixture[str]
 
 
 def test_a_tree_as_deep_as_asked(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert len(said(capsys, "a_model:loss", "--depth", "0", *ARGS).splitlines()) == 1
-    assert len(said(capsys, "a_model:loss", "--depth", "1", *ARGS).splitlines()) > 1
+    def rows(*options: str) -> list[str]:
+        out = said(capsys, "a_model:loss", *options, *ARGS)
+        assert out.startswith("loss: ")  # the figures stay
+        return [line for line in out.splitlines() if re.match(r"[#.]{10} ", line)]
+
+    assert len(rows("--depth", "0")) == 1
+    assert len(rows("--depth", "1")) > 1
+
+
+def test_what_is_asked_for_is_said_at_any_depth(
+    model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    depth = "--depth", "0"
+    for options in ((), depth, ("--against", "a_model:twice")):
+        out = said(capsys, "a_model:twice", "--lint", *options, "key")
+        assert "warning key-reuse" in out
+        assert "a_model.py" in out
+    for options in ((), depth, ("--against", "a_model:turns")):
+        out = said(capsys, "a_model:turns", *options, "f32[3]")
+        assert "not in these figures, or counted once (1)" in out
+        assert "nothing found" not in out
+        assert "lints: nothing found" in said(capsys, "a_model:turns", "--lint", *options, "f32[3]")
+    assert refused(capsys, "a_model:twice", "--depth", "1", "--against", "a_model:twice", "key") == (
+        "--depth shows one function's tree, --against what differs: give one"
+    )
+
+
+def test_how_often_a_loop_is_said_to_turn(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert ", as often as it takes" in said(capsys, "a_model:turns", "f32[3]")
+    assert ", 10 times (as told)" in said(capsys, "a_model:turns", "f32[3]", "--trip-counts", "10")
+
+
+def test_the_first_use_of_a_key_has_its_column(
+    model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = " ".join(said(capsys, "a_model:twice", "--lint", "key").split())
+    assert "(a_model.py:35, column 12)" in out
+
+
+def test_frames_of_ours_are_not_shown(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    error = refused(capsys, "a_model:both", "f32[2]", "f32[3]")
+    assert error.startswith("tracing a_model:both failed:\nTraceback ")
+    assert "return x * y, x + 1" in error
+    assert "jaxkit/cli" not in error
+    assert "internal frames" not in error
 
 
 def test_against_another_function(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -230,6 +284,36 @@ def test_the_users_own_error_is_shown_whole(
         (
             ("a_model:both", "f64[2]", "f32[2]"),
             "--args number 1, 'f64[2]': f64 needs 64 bits, which are off: set JAX_ENABLE_X64=1",
+        ),
+        (
+            ("a_model:both", "f32[2]", "mean"),
+            (
+                "--args number 2, 'mean': there is no dtype 'mean'; there are f64, f32, f16, bf16, "
+                "i64, i32, i16, i8, u64, u32, u16, u8, c64, c128, bool, f8_e4m3fn, f8_e5m2; a text "
+                "is written \"'mean'\""
+            ),
+        ),
+        (
+            ("a_model:both", "f32[2]"),
+            "a_model:both takes (x, y): missing a required argument: 'y'",
+        ),
+        (
+            ("a_model:both", "f32[2],i32[]"),
+            (
+                "a_model:both takes (x, y): missing a required argument: 'y'; 'f32[2],i32[]' is "
+                'one tuple, arguments of their own are written "f32[2]" "i32"'
+            ),
+        ),
+        (
+            ("a_model:Net.forward", "f32[2]"),
+            (
+                "a_model:Net.forward takes (self, x): missing a required argument: 'x'; it is a "
+                "method: name that of an instance, such as module:model.forward"
+            ),
+        ),
+        (
+            ("a_model:both", "--dim", "b=2", "--dim", "c=3", "--args", "f32[b]", "f32[b]"),
+            "--dim c=3: no dimension of the arguments is called 'c'; those are b",
         ),
         (
             ("a_model:both", "--dim", "b", "f32[2]"),

@@ -64,6 +64,8 @@ def test_what_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert out.startswith("lint: 1 finding (1 warning)\n  warning log-of-softmax")
     assert "fix: use jax.nn.log_softmax(x)" in out
+    assert "linted_model.py:5:" in out
+    assert str(Path.cwd()) not in out
     main(["lint", "linted_model.py:good", "f32[4]"])
     assert capsys.readouterr().out == "lint: nothing found\n"
     main(["lint", "linted_model.py:bad", "f32[4]", "--fail-on", "log-of-softmx"])

@@ -53,7 +53,7 @@ def _twice(first: Node, second: Node) -> Finding:
     return finding(
         "key-reuse",
         where,
-        f"{_CONSUMERS[second.name]} a random key that was used before ({short(earlier)}): "
+        f"{_CONSUMERS[second.name]} a random key that was used before ({short(earlier, where)}): "
         "the same numbers come again",
         "key, subkey = jax.random.split(key), and use each key once",
         {"first": None if earlier is None else earlier.to_dict()},

@@ -31,6 +31,15 @@ def _line(frame: Frame) -> SourceLine:
     return SourceLine(frame.file, frame.line, frame.column or None, frame.function)
 
 
-def short(line: SourceLine | None) -> str:
-    """``train.py:41``."""
-    return "a line that is not known" if line is None else f"{PurePath(line.file).name}:{line.line}"
+def short(line: SourceLine | None, beside: SourceLine | None = None) -> str:
+    """``train.py:41``, with the column where it is the line of the finding itself.
+
+    Args:
+      line: to name.
+      beside: where the finding stands.
+    """
+    if line is None:
+        return "a line that is not known"
+    place = f"{PurePath(line.file).name}:{line.line}"
+    same = beside is not None and (beside.file, beside.line) == (line.file, line.line)
+    return f"{place}, column {line.column}" if same and line.column else place
