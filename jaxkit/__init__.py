@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from jaxkit.numerics.check_finite import check_finite as check_finite
     from jaxkit.numerics.compare_x64 import compare_x64 as compare_x64
     from jaxkit.numerics.emulate import emulate as emulate
+    from jaxkit.numerics.nan_origin import nan_origin as nan_origin
     from jaxkit.numerics.search_precision import search_precision as search_precision
     from jaxkit.numerics.shadow import shadow as shadow
     from jaxkit.numerics.x64 import x64 as x64
@@ -84,6 +85,7 @@ _WHERE = {
     "inspect": "jaxkit.jaxpr._inspect:inspect",
     "lint": "jaxkit.jaxpr.lints:lint",
     "max_compiles": "jaxkit.compiles.budget:max_compiles",
+    "nan_origin": "jaxkit.numerics.nan_origin:nan_origin",
     "shadow": "jaxkit.numerics.shadow:shadow",
     "search_precision": "jaxkit.numerics.search_precision:search_precision",
     "transform": "jaxkit.transforms:transform",
@@ -123,6 +125,7 @@ __all__ = [
     "inspect",
     "lint",
     "max_compiles",
+    "nan_origin",
     "search_precision",
     "shadow",
     "transform",

@@ -45,6 +45,7 @@ PUBLIC = [
     "inspect",
     "lint",
     "max_compiles",
+    "nan_origin",
     "search_precision",
     "shadow",
     "transform",
