@@ -110,7 +110,10 @@ class _Each(Rule):
         outs = at.run(boxes)
         floats = [var.aval for var in at.eqn.outvars if is_float(var.aval)]
         changes = any(not holds(self._target, aval.dtype) for aval in floats)
-        return self._make(at, outs) if changes and computes(at) else outs
+        if not changes or not computes(at):
+            return outs
+        with jaxprs.place_of(at.eqn):
+            return self._make(at, outs)
 
 
 def _run(program: jaxprs.Program, rule: Rule, inputs: Sequence[Any]) -> list[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import jax
@@ -14,6 +15,8 @@ from jaxkit.transforms._wrapped_module import is_pytree
 
 __all__ = ["staged"]
 
+# Of which nobody changes what is in them.
+_CODE = (FunctionType, BuiltinFunctionType, MethodType, ModuleType)
 Build = Callable[[Any], Callable[..., Any]]
 
 
@@ -21,7 +24,8 @@ def staged(fun: Any, build: Build) -> Callable[..., Any]:
     """What `build` makes of a function, under `jax.jit`.
 
     Arrays are traced. Whatever else an argument holds reaches the function as it is, numbers
-    included unless the function is jitted; what was compiled is used again where that is equal.
+    included unless the function is jitted; what was compiled is used again where that is equal. An
+    object without an equality of its own may have changed, and nothing is used again.
 
     Args:
         fun: The function, jitted or not, or a callable pytree, whose leaves are arguments.
@@ -96,11 +100,19 @@ def _call(compiled: Any, build: Build, fun: Any, args: Any, kwargs: Any) -> Any:
     leaves, structure = jax.tree.flatten((fun, args, kwargs))
     static = _Static(build, jitted, structure, leaves)
     arrays = [leaves[place] for place in static.places]
+    again = jitted or not any(map(_may_change, jax.tree.leaves((args, kwargs))))
     try:
         hash(static)
-    except TypeError:  # nothing to find it again by
-        return _run(static, arrays)
-    return compiled(static, arrays)
+    except TypeError:
+        again = False  # nothing to find it again by
+    return compiled(static, arrays) if again else _run(static, arrays)
+
+
+def _may_change(leaf: Any) -> bool:
+    """Whether it is the same for Python whatever is in it, as the `self` of a method."""
+    kind = type(leaf)
+    plain = kind.__hash__ is object.__hash__ and kind_of(kind) == "other"
+    return plain and not isinstance(leaf, (type, *_CODE))
 
 
 def _with_fixed(fun: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

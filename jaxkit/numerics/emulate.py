@@ -9,7 +9,7 @@ from typing import Any
 import jax.numpy as jnp
 from jax import lax
 
-from jaxkit._jax.jaxprs import name_of
+from jaxkit._jax.jaxprs import name_of, place_of
 from jaxkit.jaxpr import Equation, Rule, interpret
 from jaxkit.numerics._selection import Item, Selection, items_of
 from jaxkit.numerics._staged import staged
@@ -54,18 +54,15 @@ def emulate(
     nearest, ties to even, to the format; dtypes stay. What only moves numbers (a reshape, a gather,
     a select) is left as it is, as are arguments and constants, unless `operands` says otherwise.
 
-    | dtype | overflows to | largest |
-    |---|---|---|
-    | `bf16` | infinity | 3.39e38 |
-    | `f16` | infinity | 65504 |
-    | `f8_e4m3` (ml_dtypes' `float8_e4m3fn`) | NaN | 448 |
-    | `f8_e5m2` | infinity | 57344 |
-    | `f8_e3m4` | infinity | 15.5 |
-    | `float8_e4m3` | infinity | 240 |
-    | `f8_e4m3fnuz`, `f8_e5m2fnuz`, `f8_e4m3b11fnuz` (no -0) | NaN | 240, 57344, 30 |
+    What is too large becomes infinite in `bf16` (above 3.39e38), `f16` (65504), `f8_e5m2` (57344),
+    `f8_e3m4` (15.5), `float8_e4m3` (240) and formats of so many bits, and NaN in `f8_e4m3`
+    (ml_dtypes' `float8_e4m3fn`: 448), `f8_e4m3fnuz` (240), `f8_e5m2fnuz` (57344) and
+    `f8_e4m3b11fnuz` (30), which have no infinity, the last three no -0 either. `saturate` makes it
+    the largest finite number in all of them. Subnormal numbers are as each format has them.
 
-    The function is traced and compiled as by `jax.jit`, once for arguments of one kind. Loops,
-    branches, calls and `jax.checkpoint` are entered. The derivative of rounding is that of the
+    The function is traced and compiled as by `jax.jit`, once for arguments of one kind; what it
+    reads besides its arguments is read then. Loops, branches, calls and `jax.checkpoint` are
+    entered. The derivative of rounding is that of the
     identity (straight-through): `jax.grad(emulate(f))` is an exact backward pass through the
     rounded values, `emulate(jax.grad(f))` rounds the backward pass as well. Functions with
     derivatives of their own keep them. Kernels and callbacks are one equation each.
@@ -82,7 +79,7 @@ def emulate(
 
     Args:
         fun: A function of any pytrees.
-        dtype: The format: one of the table, a dtype, or (exponent bits, mantissa bits), also as
+        dtype: The format: one of these, a dtype, or (exponent bits, mantissa bits), also as
             `"e5m10"`; `bf16` where nothing is said.
         mantissa_bits: Instead: how many bits follow the leading one. The range stays.
         exponent_bits: With `mantissa_bits`, those of the exponent, as IEEE 754 has them.
@@ -193,13 +190,15 @@ class Rounding(Rule):
     def equation(self, at: Equation, boxes: Sequence[Any]) -> Sequence[Any]:
         if not any(is_float(var.aval) for var in at.eqn.outvars) or not self._chosen(at):
             return at.run(boxes)
-        if self._how.operands:
-            boxes = [self._round(box) for box in boxes]
+        with place_of(at.eqn):
+            boxes = [self._round(box) for box in boxes] if self._how.operands else boxes
         outs = at.run(boxes)
-        if self._how.narrow and at.primitive in SUMS and is_float(outs[0]):
-            fixed = [lax.stop_gradient(box) for box in boxes]
-            return [straight_through(outs[0], SUMS[at.primitive](at.params, fixed, self._round))]
-        return [self._round(out) for out in outs]
+        with place_of(at.eqn):
+            if self._how.narrow and at.primitive in SUMS and is_float(outs[0]):
+                fixed = [lax.stop_gradient(box) for box in boxes]
+                narrow = SUMS[at.primitive](at.params, fixed, self._round)
+                return [straight_through(outs[0], narrow)]
+            return [self._round(out) for out in outs]
 
     def check(self, name: str) -> None:
         """Raises if something that was to be found was not; `name` is the function's."""

@@ -8,6 +8,7 @@ would flush it to zero.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import difflib
 import re
@@ -17,6 +18,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+
+from jaxkit._jax.x64 import with_x64
 
 __all__ = ["NAMES", "Format", "format_of", "holds", "round_to", "straight_through"]
 
@@ -269,8 +272,10 @@ def _rounded(value: Any, target: Format) -> Any:
     else:
         bias, largest = target.bias, target.largest
     wide = value if info.bits >= 32 else lax.convert_element_type(value, jnp.float32)
-    bits = _round_bits(wide, target, bias, largest)
-    return lax.convert_element_type(lax.bitcast_convert_type(bits, wide.dtype), dtype)
+    # A program may have double precision where it is off by now, as that of `jaxkit.x64` does.
+    with with_x64() if info.bits == 64 else contextlib.nullcontext():
+        bits = _round_bits(wide, target, bias, largest)
+        return lax.convert_element_type(lax.bitcast_convert_type(bits, wide.dtype), dtype)
 
 
 def _round_bits(value: Any, target: Format, bias: int, largest: float) -> Any:

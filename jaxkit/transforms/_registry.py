@@ -21,6 +21,7 @@ _BUILT_IN = {
     "clip_gradients": "jaxkit.transforms._clip_gradients:clip_gradients",
     "emulate": "jaxkit.numerics.emulate:emulate",
     "max_compiles": "jaxkit.compiles.budget:max_compiles",
+    "nan_origin": "jaxkit.numerics.nonfinite.guard:guard",
     "x64": "jaxkit.numerics.x64:x64",
 }
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from jaxkit._jax import jaxprs
 from jaxkit.jaxpr import Equation
+from jaxkit.jaxpr.boxes import as_typed
 from jaxkit.jaxpr.rule import Where
 from jaxkit.jaxpr.run import Run
 from jaxkit.numerics.nonfinite.capture import Capture
@@ -144,7 +145,7 @@ class Events:
 
     def _kept(self, eqn: Any, number: Any, inputs: tuple[Any, ...]) -> Any:
         rule = Capture(eqn, number, self._first, barriers=self._barriers)
-        _, (_, kept) = Run(rule).closed(self._written, list(inputs), rule.start(), Where())
+        _, (_, kept) = Run(rule).closed(self._written, self._typed(inputs), rule.start(), Where())
         return kept
 
     def _run(self, inputs: tuple[Any, ...], event: int, ignored: Sequence[int]) -> Any:
@@ -160,10 +161,16 @@ class Events:
         """For each leaf `_counts`, and the place of the event that is asked for."""
         rule = Origins(Asked(*asked), self._first, barriers=self._barriers)
         run = Run(rule)
-        boxes = [self._given(i, run.lift(value), asked) for i, value in enumerate(inputs)]
+        values = self._typed(inputs)
+        boxes = [self._given(i, run.lift(value), asked) for i, value in enumerate(values)]
         outs, (_, _, place) = run.closed(self._written, boxes, rule.start(), Where())
         self._equations = rule.equations
         return [_counts(out) for out in outs], place
+
+    def _typed(self, inputs: Sequence[Any]) -> list[Any]:
+        """With the weak types that the program was traced with, which values may have lost."""
+        variables = jaxprs.open_jaxpr(self._written).invars
+        return [as_typed(x, var.aval) for x, var in zip(inputs, variables, strict=True)]
 
     def _given(self, number: int, box: Any, asked: Asked) -> Any:
         if not isinstance(box, tuple):

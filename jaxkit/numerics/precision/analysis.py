@@ -135,8 +135,8 @@ class Analysis:
         """Step 0: how far each output is off, and how often each `while` turned."""
         with with_x64():
             if self._first is None:
-                tiny = [least for *_, least in self.leaves]
-                self._first = jax.jit(first_program(self.closed, self.loops, tiny))
+                limits = [(allowed, tiny) for *_, allowed, tiny in self.leaves]
+                self._first = jax.jit(first_program(self.closed, self.loops, limits))
             table, trips, outs, wides = self._first(inputs)
             table, trips = np.asarray(table), [int(n) for n in np.asarray(trips)]
         leaves = compare_outputs(table, self.leaves, lambda: (outs, wides))

@@ -20,16 +20,21 @@ __all__ = ["Leaf", "compare_outputs", "first_program"]
 
 # In double precision what is noise around zero is as much smaller as its rounding is finer.
 _ZERO = 2.0**-20
-_STATISTICS = 9
+# The shares of elements that are off by more than the tolerance times each of these bound the tail.
+_STEPS = tuple(8.0**j for j in range(6))
+_STATISTICS = 8 + len(_STEPS)
 
 
-def first_program(closed: Any, loops: Sequence[Any], tiny: Sequence[float]) -> Callable[..., Any]:
+def first_program(
+    closed: Any, loops: Sequence[Any], limits: Sequence[tuple[float, float]]
+) -> Callable[..., Any]:
     """The program of step 0, as a function of the inputs.
 
     Args:
         closed: The traced program.
         loops: Its `while` equations.
-        tiny: For each floating-point output the least magnitude that its dtype has in full.
+        limits: For each floating-point output its tolerance, and the least magnitude that its
+            dtype has in full.
 
     Returns:
         A function that gives (statistics, turns of the loops, outputs, outputs in double
@@ -44,14 +49,14 @@ def first_program(closed: Any, loops: Sequence[Any], tiny: Sequence[float]) -> C
         other = Run(Wide(places, trips))
         wides, _ = other.closed(closed, [other.lift(x) for x in inputs], (), Where())
         pairs = [(a, b) for a, b in zip(outs, wides, strict=True) if is_float(jax.typeof(a))]
-        rows = [_compare(a, b, least) for (a, b), least in zip(pairs, tiny, strict=True)]
+        rows = [_compare(a, b, *limit) for (a, b), limit in zip(pairs, limits, strict=True)]
         table = jnp.stack(rows) if rows else jnp.zeros((0, _STATISTICS))
         return table, trips, [a for a, _ in pairs], [b for _, b in pairs]
 
     return first
 
 
-def _compare(out: Any, wide: Any, tiny: float) -> Any:
+def _compare(out: Any, wide: Any, rtol: float, tiny: float) -> Any:
     """The statistics of one output, in one pass."""
     out, wide = up(out), up(wide)
     finite, wide_finite = jnp.isfinite(out), jnp.isfinite(wide)
@@ -59,17 +64,17 @@ def _compare(out: Any, wide: Any, tiny: float) -> Any:
     error = jnp.where(both, jnp.abs(out - wide), 0)
     size = jnp.where(both, jnp.abs(wide), 0)
     zero = (size <= _ZERO * jnp.abs(out)) & (error > 0)
-    relative = jnp.minimum(error / jnp.maximum(size, tiny), 1)
+    relative = error / jnp.maximum(size, tiny)
     columns = (
         error**2,
         size**2,
-        jnp.where(zero, 0, error**2),
-        relative,
-        jnp.where(zero, 0, relative),
-        (~finite).astype(float),
+        jnp.where(zero, 0, error) ** 2,
+        finite.astype(float),
+        *((relative > rtol * step).astype(float) for step in _STEPS),
         (~wide_finite).astype(float),
         (~finite & wide_finite).astype(float),
         zero.astype(float),
+        jnp.ones_like(error),
     )
     return sums(columns)
 
@@ -135,12 +140,14 @@ def compare_outputs(
 def _judge(
     row: np.ndarray, index: int, name: str, rtol: float, tiny: float, pair: Callable[[], Any]
 ) -> Leaf:
-    error, size, counted, mean, _, bad, wide_bad, only, zeros = row
+    error, size, counted, finite, *counts, wide_bad, only, zeros, all_of_them = row
+    bad = all_of_them - finite
     norm, counted_norm = _ratio(error, size), _ratio(counted, size)
     if bad or only or wide_bad:
-        return Leaf(index, name, rtol, norm, float(mean), "nonfinite")
-    # The mean bounds the tail from above, and is at hand.
-    tail = float(mean) if mean <= rtol else _tail(*pair(), tiny, zero_counts=True)
+        return Leaf(index, name, rtol, norm, 0.0, "nonfinite")
+    tail = _bound(counts, all_of_them, rtol)
+    if tail > rtol:
+        tail = _tail(*pair(), tiny, zero_counts=True)
     verdict = "fine"
     if norm > rtol and size <= _ZERO**2 * error:
         verdict = "zero"
@@ -154,6 +161,13 @@ def _judge(
     elif norm > rtol:
         verdict = "zero"
     return Leaf(index, name, rtol, norm, tail, verdict)
+
+
+def _bound(counts: Sequence[float], number: float, rtol: float) -> float:
+    """What the tail cannot exceed."""
+    ends = [rtol * step for step in (*_STEPS[1:], np.inf)]
+    exceed = [min(end, 1.0) * count / number for end, count in zip(ends, counts, strict=True)]
+    return float(max([0.0, *exceed])) if number else 0.0
 
 
 def _ratio(error: float, size: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
@@ -11,6 +12,7 @@ from jaxkit.numerics.precision.findings import divergence_of, findings_of
 from jaxkit.numerics.precision.outputs import Leaf
 from jaxkit.report import Finding, SourceLine
 from jaxkit.report.finding import rank
+from jaxkit.report.versions import installed_versions
 
 __all__ = ["report_of"]
 
@@ -44,9 +46,16 @@ def report_of(analysis: Analysis, inputs: Sequence[Any], kind: Any) -> Any:
         "shadow",
         findings,
         _data(analysis, leaves, attributed, lines),
+        versions=_versions(),
         name=analysis.name,
         by_line=lines,
     )
+
+
+@functools.cache
+def _versions() -> dict[str, str]:
+    """As each report reads them anew, which takes longer than many a function."""
+    return installed_versions()
 
 
 def _of(
