@@ -299,6 +299,26 @@ def test_what_cannot_be_hashed_reaches_the_function() -> None:
     assert_equal(jaxkit.emulate(f)(X, Table()), bf16(X * 1.5))
 
 
+def test_an_object_that_changes_is_read_again() -> None:
+    class Scaled:
+        factor = 2.0
+
+        @jaxkit.emulate(dtype="f16")
+        def __call__(self, x: Any) -> Any:
+            return x * self.factor
+
+    scaled = Scaled()
+    assert_equal(scaled(X), round_to(X * 2.0, format_of("f16")))
+    scaled.factor = 3.0
+    assert_equal(scaled(X), round_to(X * 3.0, format_of("f16")))
+
+
+def test_a_program_of_64_bits_in_one_of_32() -> None:
+    emulated = jaxkit.emulate(jaxkit.x64(lambda x: x * x / 3), dtype="f32")
+    want = jaxkit.x64(lambda x: x * x / 3)(X)
+    np.testing.assert_allclose(emulated(X), want, rtol=1e-6)
+
+
 def test_modules() -> None:
     model = eqx.nn.MLP(3, 2, 4, 1, key=jax.random.key(0))
     emulated = jaxkit.emulate(model, dtype="f16")
