@@ -173,7 +173,7 @@ def test_what_is_asked_for_is_said_at_any_depth(
         assert "not in these figures, or counted once (1)" in out
         assert "nothing found" not in out
         assert "lints: nothing found" in said(capsys, "a_model:turns", "--lint", *options, "f32[3]")
-    assert refused(capsys, "a_model:twice", "--depth", "1", "--against", "a_model:twice", "key") == (
+    assert refused(capsys, "a_model:turns", *depth, "--against", "a_model:turns", "f32[3]") == (
         "--depth shows one function's tree, --against what differs: give one"
     )
 

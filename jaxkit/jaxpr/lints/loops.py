@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import linecache
+from typing import TypeGuard
 
 from jaxkit._jax.source import Frame
 from jaxkit.report import SourceLine
@@ -42,7 +43,7 @@ def _line(frame: Frame) -> SourceLine:
     return SourceLine(frame.file, frame.line, frame.column or None, frame.function)
 
 
-def _is_reduction(node: ast.AST) -> bool:
+def _is_reduction(node: ast.AST) -> TypeGuard[ast.Call]:
     """Whether it is `functools.reduce(...)` or `itertools.accumulate(...)`."""
     if not isinstance(node, ast.Call):
         return False

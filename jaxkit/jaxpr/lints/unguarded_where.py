@@ -74,9 +74,7 @@ def _finding(node: Node, culprit: Node) -> Finding:
     )
 
 
-def _singular(
-    case: Value, condition: set[int], finite: set[int], varying: set[int]
-) -> Node | None:
+def _singular(case: Value, condition: set[int], finite: set[int], varying: set[int]) -> Node | None:
     todo = [(case, 0)]
     while todo:
         value, far = todo.pop()

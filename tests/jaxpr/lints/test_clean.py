@@ -36,7 +36,7 @@ def test_libraries_are_silent(group: str) -> None:
 
 @pytest.mark.parametrize(("group", "least"), [("jnp", 500), ("nn", 120), ("scipy", 130)])
 def test_so_is_what_a_user_does_with_them(group: str, least: int) -> None:
-    """Transposed, sliced, mapped over other axes: the transposes inside of JAX are not the user's."""
+    """Transposed, sliced, mapped over other axes: what JAX transposes is not the user's."""
     looked, warned = clean.main_around([group])
     assert warned == []
     assert looked >= least
