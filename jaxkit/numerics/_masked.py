@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxkit._jax import jaxprs
+from jaxkit._jax.x64 import with_x64
 from jaxkit.jaxpr import Equation, Rule
 from jaxkit.jaxpr.rule import Where
 from jaxkit.jaxpr.run import Run
@@ -20,6 +22,7 @@ from jaxkit.numerics.formats import Format, holds, round_to
 __all__ = ["Masked", "candidates_of"]
 
 _PRINTS = frozenset({"debug_callback", "debug_print"})
+_DOUBLES = frozenset({"float64", "complex128", "int64", "uint64"})
 _EFFECTS = frozenset({"io_callback", "infeed", "outfeed"})
 
 
@@ -78,6 +81,8 @@ class Masked:
         avals = jax.eval_shape(lambda inputs: _run(program, Rule(), inputs), self._inputs)
         # From the host each time: an array's sharding must not make it another program.
         self._reference = [np.zeros(aval.shape, aval.dtype) for aval in avals]
+        # As of `jaxkit.x64`: JAX would narrow them on their way back into the program.
+        self._doubles = any(aval.dtype.name in _DOUBLES for aval in avals)
         self._reference = jax.device_get(self._call(())[0])
 
     def error(self, lowered: Iterable[int]) -> float:
@@ -88,7 +93,8 @@ class Masked:
     def _call(self, lowered: Iterable[int]) -> Any:
         mask = np.zeros(self._groups, bool)
         mask[list(lowered)] = True
-        return self.compiled(mask, self._inputs, self._reference)
+        with with_x64() if self._doubles else contextlib.nullcontext():
+            return self.compiled(mask, self._inputs, self._reference)
 
 
 class _Each(Rule):

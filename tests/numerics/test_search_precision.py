@@ -213,6 +213,13 @@ def test_integers_and_keys() -> None:
     assert report.data["error"] == 0
 
 
+def test_a_program_of_64_bits_in_one_of_32() -> None:
+    third = jaxkit.x64(lambda x: x * x / 3)
+    report = jaxkit.search_precision(third, 1e-9, dtype="f32", by="line")(X)
+    assert 0 < report.data["parts"][-1]["error_alone"] < 1e-6
+    assert report.data["keep"]
+
+
 def test_differences_that_do_not_count() -> None:
     near_zero = jaxkit.search_precision(lambda x: (x * 1.001 - x * 1.001) + (x - x), 0.1)
     assert near_zero(X).data["error"] == 0
