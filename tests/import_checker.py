@@ -51,6 +51,7 @@ JAX_FREE = {
     "compiles.replay",
     "compiles.snapshot",
     "compiles.summary",
+    "compiles.timeline",
     "compiles.wording",
 }
 

@@ -70,6 +70,8 @@ REPORT = [
     "Style",
     "Table",
     "Text",
+    "TimeSpan",
+    "Timeline",
     "Tree",
     "check_writable",
     "escape",

@@ -5,6 +5,7 @@ Nothing here imports JAX: a recording made on a cluster reads back on a laptop w
 The line format is ``jaxkit.compile/1``, one JSON object a line. History of the format:
 
 * 2026-11-22: version 1, the first.
+* 2026-11-23: ``spans``, when each stage ran; absent in older recordings.
 """
 
 from __future__ import annotations
@@ -206,6 +207,8 @@ class CompileEvent:
       index: position in the log, from 0.
       seconds: exclusive seconds a stage; what ran nested inside is counted there.
       stages: the stages that ran; a trace that JAX answered from its cache is not among them.
+      spans: of each stage when it began, in seconds since the epoch, and how long it took with
+        all that ran nested inside; of all events on one clock.
       role: which program of the function: ``""`` the plain one, else how it was derived
         (``vmap``, ``jvp``, ``transpose`` or a path of them as ``vmap/jvp``) and its form.
       recompile: whether the function had been compiled before, and this was not by design.
@@ -229,6 +232,7 @@ class CompileEvent:
     signature: Signature = Signature()
     causes: tuple[Cause, ...] = ()
     role: str = ""
+    spans: Mapping[str, tuple[float, float]] = dataclasses.field(default_factory=dict)
 
     def explained(self, index: int, causes: tuple[Cause, ...], *, recompile: bool) -> CompileEvent:
         """The event with its place in a log and its causes."""
@@ -285,6 +289,10 @@ class CompileEvent:
             "role": self.role,
             "stages": list(self.stages),
             "seconds": {stage: round(value, 6) for stage, value in self.seconds.items()},
+            "spans": {
+                stage: [round(begin, 6), round(whole, 6)]
+                for stage, (begin, whole) in self.spans.items()
+            },
             "persistent_cache": self.persistent_cache,
             "recompile": self.recompile,
             "structure": self.signature.structure,
@@ -336,4 +344,8 @@ def _from_dict(data: Mapping[str, Any]) -> CompileEvent:
         signature=signature,
         causes=tuple(Cause.from_dict(cause) for cause in data.get("causes") or ()),
         role=str(data.get("role") or ""),
+        spans={
+            str(stage): (float(begin), float(whole))
+            for stage, (begin, whole) in (data.get("spans") or {}).items()
+        },
     )

@@ -139,7 +139,9 @@ class CompileLog:
         from jaxkit.compiles.summary import report_of
 
         with self._lock:
-            return report_of(self.groups, wall_seconds=self.wall_seconds, notes=self.notes)
+            return report_of(
+                self.groups, wall_seconds=self.wall_seconds, notes=self.notes, events=self.events
+            )
 
     def save_snapshot(self, path: str | os.PathLike[str]) -> None:
         """Writes the signatures that were compiled to a file, to be committed.

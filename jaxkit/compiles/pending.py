@@ -28,6 +28,7 @@ class Pending:
     role: str
     aot_key: int | None
     stages: dict[str, float] = dataclasses.field(default_factory=dict)
+    spans: dict[str, tuple[float, float]] = dataclasses.field(default_factory=dict)
     seen: int = -1
     cached_trace: bool = False
     cache_hit: bool = False
@@ -62,6 +63,7 @@ class Pending:
             config=self.config,
             signature=self.signature,
             role=self.role,
+            spans=dict(self.spans),
         )
 
 

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from jaxkit.compiles.advice import fix
 from jaxkit.compiles.event import CompileEvent
 from jaxkit.compiles.groups import FunctionKey, FunctionStats, Group, Groups
+from jaxkit.compiles.timeline import timelines
 from jaxkit.compiles.wording import counted, listed, seconds, sentence
-from jaxkit.report import Finding, Report, SourceLine, Text, Tree
+from jaxkit.report import Finding, Report, Section, SourceLine, Text, Tree
 
 _SHOWN = 12
 _NOTES = {
@@ -41,13 +43,20 @@ def build_report(
       notes: counts of what went by unread, as `CompileLog.notes`.
     """
     groups = Groups()
-    for event in events:
+    kept = tuple(events)
+    for event in kept:
         groups.add(event)
-    return report_of(groups, wall_seconds=wall_seconds, notes=notes or {})
+    return report_of(groups, wall_seconds=wall_seconds, notes=notes or {}, events=kept)
 
 
-def report_of(groups: Groups, *, wall_seconds: float | None, notes: Mapping[str, int]) -> Report:
-    """The report on sums that were kept up."""
+def report_of(
+    groups: Groups,
+    *,
+    wall_seconds: float | None,
+    notes: Mapping[str, int],
+    events: Sequence[CompileEvent],
+) -> Report:
+    """The report on sums that were kept up, and on the events that are still there."""
     ranked = sorted(groups.groups.values(), key=_rank, reverse=True)
     findings = [_finding(group, groups) for group in ranked]
     data: dict[str, Any] = {
@@ -60,7 +69,9 @@ def report_of(groups: Groups, *, wall_seconds: float | None, notes: Mapping[str,
         "unread_frames": notes.get("unread_frames", 0),
         "notes": dict(notes),
     }
-    blocks = _blocks(groups, ranked, findings, wall_seconds, notes)
+    drawn = partial(timelines, tuple(events), left_out=groups.events - len(events))
+    timeline = Section("Timeline" if events else "", drawn, brief=[])
+    blocks = [*_blocks(groups, ranked, findings, wall_seconds, notes), timeline]
     return Report("compiles", findings, data, blocks)
 
 

@@ -15,6 +15,8 @@ from jaxkit.report.blocks import (
     Style,
     Table,
     Text,
+    Timeline,
+    TimeSpan,
     Tree,
 )
 from jaxkit.report.escape import escape
@@ -42,6 +44,8 @@ __all__ = [
     "Style",
     "Table",
     "Text",
+    "TimeSpan",
+    "Timeline",
     "Tree",
     "check_writable",
     "escape",

@@ -8,8 +8,9 @@ shown as `\n`, not obeyed.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from jaxkit.report.check import check_one_of, check_type
@@ -27,6 +28,8 @@ __all__ = [
     "Style",
     "Table",
     "Text",
+    "TimeSpan",
+    "Timeline",
     "Tree",
 ]
 
@@ -244,6 +247,69 @@ class Figures:
 
 
 @dataclass(frozen=True)
+class TimeSpan:
+    """A stretch of time in which something ran, or a moment at which something happened.
+
+    Args:
+        name: What ran.
+        start: Seconds since the origin of its timeline.
+        seconds: How long; None for a moment.
+        track: Where it ran, such as a thread's name.
+        category: Its kind, in a word; what shows timelines can filter by it.
+        details: What else is to be said of it, by name.
+
+    Raises:
+        ValueError: A start that is not finite, or a length that is negative or not finite.
+    """
+
+    name: str
+    start: float
+    seconds: float | None = 0.0
+    track: str = "MainThread"
+    category: str = ""
+    details: Mapping[str, str | int | float | None] = field(default_factory=dict[str, str])
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.start):
+            raise ValueError(f"start must be finite, got start={self.start!r}")
+        if self.seconds is not None and not 0 <= self.seconds < math.inf:
+            raise ValueError(f"seconds must be finite and 0 or more, got seconds={self.seconds!r}")
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """What ran when, on which thread.
+
+    Example:
+        >>> timeline = Timeline([TimeSpan("step", 0.0, 0.5), TimeSpan("load", 0.1, 0.2)])
+        >>> timeline.seconds
+        0.5
+
+    Args:
+        spans: What ran, in any order.
+        title: What the timeline shows.
+        origin: The time that starts are counted from, as seconds since the epoch.
+        process: The number of the process.
+        left_out: How many spans are not among them, because there were too many.
+    """
+
+    spans: Sequence[TimeSpan]
+    title: str = ""
+    origin: float = 0.0
+    process: int = 0
+    left_out: int = 0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "spans", tuple(self.spans))
+
+    @property
+    def seconds(self) -> float:
+        """From the first begin to the last end."""
+        ends = [span.start + (span.seconds or 0.0) for span in self.spans]
+        return max(ends) - min(span.start for span in self.spans) if ends else 0.0
+
+
+@dataclass(frozen=True)
 class Section:
     """Blocks under a heading, made when they are drawn.
 
@@ -275,7 +341,7 @@ class Section:
         return tuple(self.brief() if callable(self.brief) else self.brief)
 
 
-Block = Text | Table | Tree | SourceHeat | Graph | Figures | Section
+Block = Text | Table | Tree | SourceHeat | Graph | Figures | Timeline | Section
 
 
 def _check_share(share: float | None) -> None:

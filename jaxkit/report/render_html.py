@@ -24,11 +24,13 @@ from jaxkit.report.blocks import (
     SourceHeat,
     Table,
     Text,
+    Timeline,
     Tree,
 )
 from jaxkit.report.escape import escape
 from jaxkit.report.finding import SEVERITIES, SourceLine
 from jaxkit.report.html.layout import picture
+from jaxkit.report.html.strips import strips
 from jaxkit.report.report import Report
 
 __all__ = ["fragment", "render_html"]
@@ -117,6 +119,9 @@ def _block(block: Block) -> Mapping[str, Any]:
     if isinstance(block, Section):
         inner = [_block(each) for each in block.whole]
         return {"kind": "section", "title": block.title, "blocks": inner}
+    if isinstance(block, Timeline):
+        drawn, hidden = strips(block)
+        return {"kind": "timeline", "block": block, "strips": drawn, "hidden": hidden}
     assert isinstance(block, Graph)
     return {"kind": "graph", "block": block, "picture": picture(block), "most": _most(block)}
 

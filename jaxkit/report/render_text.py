@@ -28,6 +28,7 @@ from jaxkit.report.blocks import (
     SourceHeat,
     Table,
     Text,
+    Timeline,
     Tree,
 )
 from jaxkit.report.escape import escape
@@ -121,7 +122,16 @@ def _draw(block: Block) -> RenderableType:
         return _Line(RichText(escape(", ".join(parts))))
     if isinstance(block, Graph):
         return _Line(_styled(f"{block.title or 'picture'}: {len(block.nodes)} boxes", "dim"))
+    if isinstance(block, Timeline):
+        return _Line(_styled(_sum_up(block), "dim"))
     return _draw_table(block)
+
+
+def _sum_up(timeline: Timeline) -> str:
+    """There is no room for a timeline on a terminal."""
+    title = timeline.title or "timeline"
+    spans = "1 span" if len(timeline.spans) == 1 else f"{len(timeline.spans)} spans"
+    return f"{title}: {spans} in {timeline.seconds:.3g} s; save it as .trace.json to look at it"
 
 
 def _draw_tree(tree: Tree | str) -> Iterator[RenderableType]:

@@ -28,6 +28,7 @@ _BUILT_IN = {
     ".html": "jaxkit.report.render_html:render_html",
     ".json": "jaxkit.report.render_json:render_json",
     ".sarif": "jaxkit.report.render_sarif:render_sarif",
+    ".trace.json": "jaxkit.report.render_trace:render_trace",
     ".txt": "jaxkit.report.render_text:render_text",
 }
 

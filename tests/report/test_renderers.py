@@ -42,13 +42,14 @@ def test_an_unknown_suffix_names_the_known_ones(plugins: Any) -> None:
     with pytest.raises(ValueError) as caught:
         render(Report("compiles"), ".pdf")
     assert str(caught.value) == (
-        "suffix must be one of .html, .json, .sarif, .txt, got suffix='.pdf'"
+        "suffix must be one of .html, .json, .sarif, .trace.json, .txt, got suffix='.pdf'"
     )
     with pytest.raises(ReportPathError) as caught_path:
         find_suffix("out.pdf", also=[".jsonl"])
     assert str(caught_path.value) == (
         "cannot write a report to 'out.pdf': "
-        "its name must end in one of .html, .json, .jsonl, .sarif, .txt, which choose the form"
+        "its name must end in one of .html, .json, .jsonl, .sarif, .trace.json, .txt, "
+        "which choose the form"
     )
     for name in ("out", "json", ".json", "folder.json/"):
         with pytest.raises(ReportPathError):

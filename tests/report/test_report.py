@@ -77,7 +77,7 @@ def test_exceptions_survive_pickling() -> None:
             TypeError,
             (
                 "blocks must hold only Text, Table, Tree, SourceHeat, Graph, Figures, "
-                "Section, got blocks[0]='bad' of type str"
+                "Timeline, Section, got blocks[0]='bad' of type str"
             ),
         ),
         (
