@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxkit._jax import jaxprs
 from jaxkit._jax.jitted import is_jitted
 from jaxkit._jax.values import kind_of
-from jaxkit.numerics._count import INF, NAN, count, count_on_host
+from jaxkit.numerics._count import INF, NAN, count_on_host
+from jaxkit.numerics.nonfinite.codes import is_finite
 from jaxkit.numerics.nonfinite.find import Origin
-from jaxkit.numerics.nonfinite.tracing import is_inexact
 from jaxkit.report import Finding, Report, Text
 
 __all__ = ["nan_origin"]
@@ -81,6 +83,7 @@ class _Analysis:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Report:
         refuse_traced(args, kwargs)
+        args, kwargs = jax.tree.map(_on_device, (args, kwargs))
         given = _kept(self._fun, args, kwargs)
         out = self._fun(*args, **kwargs)
         if all_finite(out):
@@ -172,19 +175,28 @@ def all_finite(out: Any) -> bool:
     """Whether no leaf has a NaN or an infinity."""
     arrays: list[Any] = []
     for leaf in jax.tree.leaves(out):
-        dtype = getattr(leaf, "dtype", None)
-        if dtype is not None and not is_inexact(jax.typeof(leaf)):
-            continue
         if isinstance(leaf, jax.Array):
-            arrays.append(leaf)
-        elif isinstance(leaf, (float, complex, np.ndarray, np.generic)):
+            if jnp.issubdtype(leaf.dtype, jnp.inexact):
+                arrays.append(leaf)
+        elif isinstance(leaf, (float, complex)) or (
+            isinstance(leaf, (np.ndarray, np.generic)) and jnp.issubdtype(leaf.dtype, jnp.inexact)
+        ):
             row = count_on_host(leaf)
             if row[NAN] or row[INF]:
                 return False
-    if not arrays:
-        return True
-    rows = np.asarray(jax.device_get(count(arrays)))
-    return not rows[:, [NAN, INF]].any()
+    return not arrays or bool(_finite(arrays))
+
+
+@jax.jit
+def _finite(arrays: list[Any]) -> Any:
+    """As one program, which is called as fast as JAX can."""
+    return functools.reduce(jnp.logical_and, [jnp.all(is_finite(array)) for array in arrays])
+
+
+def _on_device(leaf: Any) -> Any:
+    """NumPy's arrays as JAX's: it is JAX's operations that are asked about."""
+    numbers = isinstance(leaf, (np.ndarray, np.generic)) and leaf.dtype.kind in "biufcV"
+    return jnp.asarray(leaf) if numbers else leaf
 
 
 def _kept(fun: Any, args: Any, kwargs: Any) -> Any:
