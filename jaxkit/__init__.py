@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from jaxkit.report import Finding as Finding
     from jaxkit.report import Report as Report
     from jaxkit.report import SourceLine as SourceLine
+    from jaxkit.timing.benchmark import benchmark as benchmark
     from jaxkit.transforms import accumulate_gradients as accumulate_gradients
     from jaxkit.transforms import bucket as bucket
     from jaxkit.transforms import chain as chain
@@ -71,6 +72,7 @@ _WHERE = {
     "accumulate_gradients": "jaxkit.transforms:accumulate_gradients",
     "adaptive_clip": "jaxkit.transforms._adaptive_clip:adaptive_clip",
     "as_optax": "jaxkit.transforms._as_optax:as_optax",
+    "benchmark": "jaxkit.timing.benchmark:benchmark",
     "bucket": "jaxkit.transforms:bucket",
     "chain": "jaxkit.transforms:chain",
     "check_finite": "jaxkit.numerics.check_finite:check_finite",
@@ -111,6 +113,7 @@ __all__ = [
     "accumulate_gradients",
     "adaptive_clip",
     "as_optax",
+    "benchmark",
     "bucket",
     "chain",
     "check_finite",

@@ -31,6 +31,7 @@ PUBLIC = [
     "accumulate_gradients",
     "adaptive_clip",
     "as_optax",
+    "benchmark",
     "bucket",
     "chain",
     "check_finite",

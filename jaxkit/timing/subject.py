@@ -1,0 +1,294 @@
+"""A function that is to be timed: its first calls, and what they tell about it."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+
+from jaxkit._jax.jaxprs import name_of
+from jaxkit._jax.jitted import is_jitted
+from jaxkit.timing import block
+from jaxkit.timing.arguments import Arguments, copied, deleted, prepared
+from jaxkit.timing.clock import Budget
+from jaxkit.timing.heard import Heard
+from jaxkit.timing.state import State, calls_jitted
+
+__all__ = ["Facts", "Subject"]
+
+_WARM_UP = 8  # calls at most until two in a row compile nothing
+_SHARE = 0.3  # of the time that warming up may take
+BLOCK = 1e-4  # seconds of a block of calls: short ones see the same machine on both sides
+_MOST = 4_096  # calls in a block
+_COPIES = 256 << 20  # bytes of copies that are made ahead of a block
+
+
+@dataclass
+class Facts:
+    """What the first calls showed.
+
+    Attributes:
+        kinds: What is in the results, see `block.kinds_of`.
+        hidden: Arrays were found inside of opaque results.
+        unwaited: Arrays were still being computed after waiting for the result, and how many.
+        dropped: The process went on computing although no array was.
+        repeated: The same array came out of two calls.
+        changed: What of the user's a call changed, in words.
+        effects: Effects that the program itself has, in words.
+        compiled_cold: The first call compiled something.
+        never_warm: Every call of the warm-up compiled something.
+        generator: A generator came out, which has not run yet.
+        empty: Nothing came out.
+        given_jax: An argument is a JAX array.
+        inner_jit: It calls jitted functions.
+        remembers: It changed something reachable, if only in its first call.
+        compiled_again: A call after the first compiled something.
+    """
+
+    kinds: set[str] = field(default_factory=set)
+    hidden: bool = False
+    unwaited: int = 0
+    dropped: bool = False
+    repeated: str = ""
+    changed: list[str] = field(default_factory=list)
+    effects: list[str] = field(default_factory=list)
+    compiled_cold: bool = False
+    never_warm: bool = False
+    generator: bool = False
+    empty: bool = False
+    given_jax: bool = False
+    inner_jit: bool = False
+    remembers: bool = False
+    compiled_again: bool = False
+
+
+@dataclass
+class Subject:
+    """A function with its arguments, ready to be called in blocks.
+
+    Attributes:
+        name: Of the function.
+        fun: The function.
+        given: Its arguments.
+        heard: Counts compilations.
+        facts: What the first calls showed.
+        first_call_seconds: The first call with all that it traces and compiles.
+        compile_seconds: Tracing, lowering and compiling before the function was warm.
+        estimate: Seconds of a call, roughly.
+        wait: Waits for a result.
+        warm: Seconds of the first calls that compiled nothing.
+    """
+
+    name: str
+    fun: Callable[..., Any]
+    given: Arguments
+    heard: Heard
+    facts: Facts = field(default_factory=Facts)
+    first_call_seconds: float = 0.0
+    compile_seconds: float = 0.0
+    estimate: float = 0.0
+    wait: block.Wait = block.wait_for_any
+    warm: list[float] = field(default_factory=list)
+
+    def run(self, count: int) -> float:
+        """Seconds of so many calls, each of which is waited for before the next begins."""
+        if self.given.reusable:
+            return _same(self.fun, self.given.args, self.given.kwargs, self.wait, count)
+        return _each(self.fun, self.given.fresh(count), self.wait)
+
+    def inner(self, seconds: float | None = None) -> int:
+        """How many calls make a block.
+
+        Args:
+            seconds: Of a call; its own estimate if left out.
+        """
+        if self.given.setup is not None:
+            return 1
+        seconds = max(self.estimate if seconds is None else seconds, 1e-9)
+        wanted = round(BLOCK / seconds)
+        if self.given.donated:
+            wanted = min(wanted, _COPIES // max(self.given.nbytes, 1))
+        return max(1, min(wanted, _MOST))
+
+
+def _same(fun: Any, args: Any, kwargs: Any, wait: block.Wait, count: int) -> float:
+    clock = time.perf_counter
+    turns = itertools.repeat(None, count)
+    if kwargs:
+        begin = clock()
+        for _ in turns:
+            wait(fun(*args, **kwargs))
+        return clock() - begin
+    begin = clock()
+    for _ in turns:
+        wait(fun(*args))
+    return clock() - begin
+
+
+def _each(fun: Any, calls: list[Any], wait: block.Wait) -> float:
+    clock = time.perf_counter
+    begin = clock()
+    for args, kwargs in calls:
+        wait(fun(*args, **kwargs))
+    return clock() - begin
+
+
+class WarmUp:
+    """Calls a function until it is warm, looking at what it does.
+
+    Args:
+        fun: The function.
+        args: Its positional arguments.
+        kwargs: Its keyword arguments.
+        heard: Counts compilations.
+        budget: What is left for everything.
+        setup: Makes arguments anew before each call.
+    """
+
+    def __init__(
+        self,
+        fun: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        heard: Heard,
+        budget: Budget,
+        setup: Callable[[], Any] | None = None,
+    ) -> None:
+        self.subject = Subject(name_of(fun), fun, prepared(fun, args, kwargs, setup), heard)
+        self.heard, self.budget = heard, budget
+        self.seconds: list[float] = []
+        self.compiled: list[int] = []
+        self._last: Any = None
+        self._effects = False
+        self._dropped: list[float] = []
+
+    def run(self) -> Subject:
+        """Makes the first calls."""
+        subject = self.subject
+        block.settle()
+        before = self.heard.seconds
+        self._first()
+        while not self.enough():
+            self._call()
+        warm = [s for s, n in zip(self.seconds, self.compiled, strict=True) if not n]
+        subject.compile_seconds = self.heard.seconds - before
+        subject.facts.never_warm = len(self.seconds) > 2 and not warm[1:]
+        facts = subject.facts
+        facts.compiled_again = any(self.compiled[1:])
+        facts.inner_jit = any(event.via != "eager" for event in self.heard.events)
+        facts.inner_jit = facts.inner_jit or calls_jitted(subject.fun)
+        given = jax.tree.leaves((subject.given.args, subject.given.kwargs))
+        facts.given_jax = any(isinstance(leaf, jax.Array) for leaf in given)
+        subject.warm = warm if self.compiled[0] else warm[1:]
+        first = subject.first_call_seconds - subject.compile_seconds
+        subject.estimate = min(warm or self.seconds[1:] or [max(first, 1e-9)])
+        self._last = None
+        self._calibrate()
+        return subject
+
+    def _calibrate(self) -> None:
+        """A call that is shorter than the clock is long: timed in blocks, which grow."""
+        subject = self.subject
+        for _ in range(5):
+            count = subject.inner()
+            if count == 1:
+                return
+            subject.estimate = min(subject.run(count) / count, subject.estimate)
+
+    def enough(self) -> bool:
+        """Whether two calls in a row compiled nothing, or there is no time for another one."""
+        if len(self.seconds) > 2 and not any(self.compiled[-2:]):
+            return True
+        if len(self.seconds) >= _WARM_UP:
+            return True
+        run = self.seconds[-1] if len(self.seconds) > 1 else self._without_compiling()
+        if len(self.seconds) == 1:  # the figure needs one call at least that is not the first
+            return run > max(self.budget.left, 0.2 * self.budget.seconds)
+        return self.budget.spent + run > _SHARE * self.budget.seconds
+
+    def _without_compiling(self) -> float:
+        return max(self.subject.first_call_seconds - self.heard.seconds, 0.0)
+
+    def _first(self) -> None:
+        subject, fun = self.subject, self.subject.fun
+        begin = time.perf_counter()
+        if is_jitted(fun):
+            self._look_ahead(fun)
+        traced = time.perf_counter() - begin
+        seconds = self._call(careful=not is_jitted(fun), before=traced)
+        subject.first_call_seconds = seconds
+        subject.facts.compiled_cold = bool(self.compiled[0])
+
+    def _look_ahead(self, fun: Any) -> None:
+        """What the trace of a jitted function says before anything runs."""
+        traced = fun.trace(*self.subject.given.args, **self.subject.given.kwargs)
+        info: Any = traced.args_info
+        leaves: list[Any] = jax.tree.leaves(info, is_leaf=lambda leaf: hasattr(leaf, "donated"))
+        self.subject.given.donated = any(getattr(leaf, "donated", False) for leaf in leaves)
+        effects = getattr(traced.jaxpr, "effects", ())
+        self.subject.facts.effects = sorted(str(effect) for effect in effects)
+        self._effects = bool(self.subject.facts.effects)
+
+    def _call(self, *, careful: bool = False, before: float = 0.0) -> float:
+        """One call, timed and looked at; `careful` keeps the user's arrays from being donated."""
+        subject, facts = self.subject, self.subject.facts
+        call = subject.given.one()
+        if careful and not subject.given.donated:
+            call = copied(call)
+            jax.block_until_ready(call)
+        args, kwargs = call
+        state = State(subject.fun, args, kwargs)
+        known, begin = self.heard.count, time.perf_counter()
+        out = subject.fun(*args, **kwargs)
+        returned = time.perf_counter()
+        subject.wait(out)
+        left = block.unready()
+        jax.block_until_ready(left)
+        seconds = time.perf_counter() - begin + before
+        facts.unwaited = max(facts.unwaited, len(left))
+        self._look(out, call, returned - begin)
+        changed = state.changed()
+        facts.remembers = facts.remembers or bool(changed)
+        if self.seconds:  # what only the first call changes is set up, and no side effect
+            facts.changed = facts.changed or changed
+        elif careful and deleted(call):
+            subject.given.donated = True
+        self.seconds.append(seconds)
+        self.compiled.append(self.heard.count - known)
+        self._last = out
+        return seconds
+
+    def _look(self, out: Any, call: Any, seconds: float) -> None:
+        """Chooses how to wait, and compares the result with the last one."""
+        facts = self.subject.facts
+        facts.kinds |= block.kinds_of(out)
+        facts.empty = not block.leaves_of(out)
+        facts.hidden = facts.hidden or bool("opaque" in facts.kinds and block.hidden(out))
+        facts.generator = facts.generator or hasattr(out, "gi_frame")
+        facts.repeated = facts.repeated or _repeated(self._last, out, call)
+        if "jax" not in facts.kinds and not facts.hidden:
+            self._dropped.append(block.dropped_work() - 0.3 * seconds)
+            facts.dropped = min(self._dropped) > 0
+        self.subject.wait = block.wait_for(
+            facts.kinds,
+            search=facts.hidden,
+            everything=bool(facts.unwaited),
+            effects=self._effects,
+        )
+
+
+def _repeated(last: Any, out: Any, call: Any) -> str:
+    """The path of an array that was returned before, and is none of the arguments."""
+    if last is None:
+        return ""
+    given = {id(leaf) for leaf in jax.tree.leaves(call)}
+    before = {id(leaf): leaf for leaf in jax.tree.leaves(last)}
+    for path, leaf in jax.tree_util.tree_leaves_with_path(out):
+        is_array = hasattr(leaf, "shape") and hasattr(leaf, "dtype")
+        if is_array and before.get(id(leaf)) is leaf and id(leaf) not in given:
+            return jax.tree_util.keystr(path) or "result"
+    return ""
