@@ -93,7 +93,11 @@ def inspect(
     depth: Annotated[
         int | None,
         typer.Option(
-            "--depth", metavar="N", min=0, help="Print its tree, N levels deep.", show_default=False
+            "--depth",
+            metavar="N",
+            min=0,
+            help="Print N levels of its tree, in the place of the most costly rows.",
+            show_default=False,
         ),
     ] = None,
     trip_counts: Annotated[
