@@ -1,7 +1,7 @@
 """Whether a trace is under way: JAX's own functions then return what stands for values.
 
-Private here: ``jax._src.core.trace_state_clean``, read on JAX 0.10.2 and 0.12.0.1. Where it is gone,
-an array made on the spot tells whether a program is being traced, but not whether a batch is.
+Private here: ``jax._src.core.trace_state_clean``, read on JAX 0.10.2 and 0.12.0.1. Where it is
+gone, an array made on the spot tells whether a program is being traced, but not whether a batch is.
 """
 
 from __future__ import annotations
