@@ -66,7 +66,7 @@ class Recorder:
         self.threads: list[weakref.ref[Waiting]] = []
         self._local: _Thread | None = None
         self._process = os.getpid()
-        self._epoch = time.time() - time.perf_counter()
+        self.epoch = time.time() - time.perf_counter()
 
     def add(self, sink: Sink) -> None:
         """Opens a log."""
@@ -75,7 +75,7 @@ class Recorder:
                 self._local = _Thread()
             if not self._sinks:
                 self._process = os.getpid()
-                self._epoch = time.time() - time.perf_counter()
+                self.epoch = time.time() - time.perf_counter()
                 self._contexts.clear()
                 self._contexts.now()
                 self._listeners.register()
@@ -224,7 +224,7 @@ class Recorder:
             local.open[-1].nested += whole
         pending = item.pending
         pending.stages[stage] = max(whole - item.nested, 0.0)
-        pending.spans[stage] = (self._epoch + item.started, whole)
+        pending.spans[stage] = (self.epoch + item.started, whole)
         if stage == "trace" and item.misses is not None:
             pending.cached_trace = tracing.trace_misses() == item.misses
         pending.error = failed()

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -56,7 +57,7 @@ def render_trace(report: Report) -> str:
     begins = [each.origin + span.start for each in found for span in each.spans]
     first = min(begins, default=min(each.origin for each in found))
     document = {
-        "traceEvents": [event for each in found for event in _events(each, first)],
+        "traceEvents": list(_all_events(found, first)),
         "displayTimeUnit": "ms",
         "otherData": {
             "tool": f"jaxkit {report.tool}",
@@ -81,14 +82,21 @@ def timelines(blocks: Sequence[Block]) -> Iterator[Timeline]:
             yield from timelines(block.whole)
 
 
-def _events(timeline: Timeline, first: float) -> Iterator[dict[str, Any]]:
+def _all_events(found: Sequence[Timeline], first: float) -> Iterator[dict[str, Any]]:
+    threads: Counter[int] = Counter()  # of each process, so that no two timelines share one
+    for timeline in found:
+        for event in _events(timeline, first, threads[timeline.process]):
+            threads[timeline.process] = max(threads[timeline.process], event["tid"])
+            yield event
+
+
+def _events(timeline: Timeline, first: float, thread: int) -> Iterator[dict[str, Any]]:
     process = timeline.process
     yield _about("process_name", process, 0, name=escape(timeline.title or "jaxkit"))
     tracks: dict[str, list[TimeSpan]] = {}
     for span in timeline.spans:
         tracks.setdefault(span.track, []).append(span)
     offset = round((timeline.origin - first) * 1e9)
-    thread = 0
     for track, spans in sorted(tracks.items(), key=lambda item: item[0] != "MainThread"):
         placed = place(spans)
         for lane in range(1 + max(each.lane for each in placed)):

@@ -1,0 +1,93 @@
+"""Many durations in little memory: exact sums, and quantiles to half a percent."""
+
+from __future__ import annotations
+
+import math
+
+__all__ = ["Durations"]
+
+# Bins in each doubling: one is 0.5 to 0.8 percent wide. All durations from 1 ns to a year fit into
+# 7,000 of them, and those of one span, which lie close to each other, into some tens.
+_BINS = 128
+_DOUBLE = 2 * _BINS
+
+
+class Durations:
+    """The durations of one thing, added one by one.
+
+    Example:
+        >>> durations = Durations()
+        >>> for nanoseconds in (1_000, 3_000, 2_000):
+        ...     durations.add(nanoseconds)
+        >>> durations.count, durations.total, durations.most
+        (3, 6000, 3000)
+        >>> abs(durations.quantile(0.5) / 2_000 - 1) < 0.005
+        True
+
+    Attributes:
+        count: How many.
+        total: Their sum, in nanoseconds.
+        least: The shortest.
+        most: The longest.
+    """
+
+    __slots__ = ("_bins", "count", "least", "most", "total")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.total = 0
+        self.least = 0
+        self.most = 0
+        self._bins: dict[int, int] = {}
+
+    def add(self, *nanoseconds: int) -> None:
+        """Adds some; the caller sees to it that no other thread does at the same time."""
+        self.most = max(self.most, *nanoseconds)
+        self.least = min(self.least, *nanoseconds) if self.count else min(nanoseconds)
+        self.count += len(nanoseconds)
+        self.total += sum(nanoseconds)
+        bins, frexp = self._bins, math.frexp
+        for each in nanoseconds:
+            mantissa, exponent = frexp(each)
+            key = exponent * _BINS + int(mantissa * _DOUBLE)
+            if key in bins:
+                bins[key] += 1
+            else:
+                bins[key] = 1
+
+    def merge(self, other: Durations) -> None:
+        """Adds all of another's."""
+        if not other.count:
+            return
+        self.least = min(self.least, other.least) if self.count else other.least
+        self.most = max(self.most, other.most)
+        self.count += other.count
+        self.total += other.total
+        for key, count in other._bins.items():
+            self._bins[key] = self._bins.get(key, 0) + count
+
+    @property
+    def mean(self) -> float:
+        """Nanoseconds; 0 where there are none."""
+        return self.total / self.count if self.count else 0.0
+
+    def quantile(self, share: float) -> float:
+        """The shortest that this share of all do not exceed, within 0.4 percent, in nanoseconds.
+
+        Args:
+            share: From 0 to 1; 0.5 for the median.
+        """
+        if not self.count:
+            return 0.0
+        rank, seen = max(math.ceil(share * self.count), 1), 0
+        for key in sorted(self._bins):
+            seen += self._bins[key]
+            if seen >= rank:
+                return min(max(_middle(key), self.least), self.most)
+        return float(self.most)
+
+
+def _middle(key: int) -> float:
+    """Of a bin; the mantissas are those from a half to one."""
+    exponent, position = divmod(key - _BINS, _BINS)
+    return math.ldexp((position + _BINS + 0.5) / _DOUBLE, exponent)
