@@ -79,7 +79,11 @@ def _while(run: Run, at: Equation, boxes: Boxes) -> Boxes:
         return last
 
     carry = settled(at.eqn.invars[first + second :], boxes[first + second :])
-    loop = _counted if jax.tree.leaves(at.state) else _plain
+    loop = _plain
+    if jax.tree.leaves(at.state):
+        loop = _counted
+    elif condition.jaxpr.outvars[0].aval.shape:
+        loop = _batched
     state = run.rule.turn(at.state, within.loops, begins=False)
     with jaxprs.place_of(at.eqn):
         last, state = loop(goes_on, turn, carry, strong(state))
@@ -89,11 +93,17 @@ def _while(run: Run, at: Equation, boxes: Boxes) -> Boxes:
 
 def _plain(goes_on: Any, turn: Any, carry: Any, state: Any) -> Any:
     """A loop as the user wrote it."""
+    last = lax.while_loop(
+        lambda now: goes_on(now, state)[0], lambda now: turn(now, state)[0], carry
+    )
+    return last, state
+
+
+def _batched(goes_on: Any, turn: Any, carry: Any, state: Any) -> Any:
+    """One that `jax.vmap` made, of which each of the batch turns as long as it would alone."""
 
     def once(now: Any) -> Any:
-        after = turn(now, state)[0]
-        on = goes_on(now, state)[0]
-        return going_on(on, after, now)
+        return going_on(goes_on(now, state)[0], turn(now, state)[0], now)
 
     return lax.while_loop(lambda now: any_goes_on(goes_on(now, state)[0]), once, carry), state
 
