@@ -137,8 +137,9 @@ def _typed(program: jaxprs.Program) -> list[Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Random keys as the integers that they are made of."""
-    return jax.random.key_data(value) if jaxprs.is_key(jax.typeof(value)) else value
+    """Random keys as the integers that they are made of, Python numbers as arrays."""
+    aval = jax.typeof(value)
+    return jax.random.key_data(value) if jaxprs.is_key(aval) else jnp.asarray(value, aval.dtype)
 
 
 def _error(value: Any, reference: Any, atol: float) -> Any:

@@ -89,7 +89,8 @@ def classify(
         by_element: Whether a small element counts as much as a large one.
     """
     index = _worst(values, rtol, tiny, by_element=by_element)
-    facts = _facts(name, values, index, eps, tiny, absolute)
+    with np.errstate(all="ignore"):  # where double precision has zero, a ratio may be infinite
+        facts = _facts(name, values, index, eps, tiny, absolute)
     return dataclasses.replace(facts, kind=_kind(name, facts, values, index, rtol, tiny))
 
 
@@ -169,9 +170,7 @@ def _error(value: np.ndarray, shadow: np.ndarray) -> float:
     return float(off / size) if size else float("inf")
 
 
-def _kind(
-    name: str, facts: Diagnosis, values: Values, index: Any, rtol: float, tiny: float
-) -> str:
+def _kind(name: str, facts: Diagnosis, values: Values, index: Any, rtol: float, tiny: float) -> str:
     out = values.out[index]
     exact = abs(values.exact[index])
     if not np.isfinite(out):
