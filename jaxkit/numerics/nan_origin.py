@@ -17,6 +17,7 @@ from jaxkit._jax.values import kind_of
 from jaxkit.numerics._count import INF, NAN, count_on_host
 from jaxkit.numerics.nonfinite.codes import is_finite
 from jaxkit.numerics.nonfinite.find import Origin
+from jaxkit.numerics.nonfinite.programs import program_of
 from jaxkit.report import Finding, Report, Text
 
 __all__ = ["nan_origin"]
@@ -89,7 +90,7 @@ class _Analysis:
         if all_finite(out):
             return Report("nan_origin", data={"finite": True}, blocks=[_said(_FINE)])
         args, kwargs = given
-        program = jaxprs.trace(self._fun, args, kwargs)
+        program = program_of(self._fun, args, kwargs)
         key = _key(args, kwargs)
         for barriers in (not is_jitted(self._fun), is_jitted(self._fun)):
             report = self._analysed(program, (key, barriers), barriers=barriers)
@@ -98,7 +99,7 @@ class _Analysis:
         return Report("nan_origin", data={"finite": False}, blocks=[_said(_ELSEWHERE)])
 
     def _analysed(
-        self, program: jaxprs.Program, key: Hashable, *, barriers: bool
+        self, program: jaxprs.Program, key: tuple[Any, bool], *, barriers: bool
     ) -> Report | None:
         origin = self._known.get(key) if key[0] is not None else None
         if origin is None:
@@ -224,5 +225,3 @@ def _key(args: Any, kwargs: Any) -> Hashable:
     except TypeError:
         return None
     return key
-
-

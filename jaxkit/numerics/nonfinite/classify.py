@@ -154,8 +154,14 @@ def _triangle(operands: list[np.ndarray], result: np.ndarray) -> Kind | None:
     return "division-by-zero" if np.any(diagonal == 0) else None
 
 
+def _cast(operands: list[np.ndarray], result: np.ndarray) -> Kind | None:
+    """A type without infinities has a NaN for what is too large."""
+    return "overflow" if np.all(np.isfinite(operands[0])) else None
+
+
 _BY_NAME: dict[str, Any] = {
     "atanh": _pole,
+    "convert_element_type": _cast,
     "digamma": _at_pole,
     "div": _div,
     "erf_inv": _pole,

@@ -19,6 +19,7 @@ __all__ = ["moved", "sources"]
 # A code array for each operand; None for one that is no inexact array.
 Codes = Sequence[Any]
 Values = Sequence[Any]
+_Join = Callable[[Any, Codes, Values, Any], Any]
 
 
 def moved(at: Any, codes: Codes, values: Values) -> list[Any] | None:
@@ -43,7 +44,7 @@ def sources(at: Any, codes: Codes, values: Values, out: Any) -> tuple[Any, Any]:
         That, and what it is where the result is zero, or None if that is the same.
     """
     name = at.primitive
-    join = _JOINS.get(name, _elementwise if name in operations.ELEMENTWISE else _anything)
+    join: _Join = _JOINS.get(name, _elementwise if name in operations.ELEMENTWISE else _anything)
     least = join(at, codes, values, out)
     if name == "div":  # a zero numerator is no reason to be infinite
         above = lax.select(lax.lt(codes[0], full(ZERO, codes[0])), codes[0], full(NONE, codes[0]))
@@ -60,9 +61,11 @@ def sources(at: Any, codes: Codes, values: Values, out: Any) -> tuple[Any, Any]:
 def _zero_of_product(at: Any, values: Values, least: Any) -> Any:
     """Of a matrix product, which underflows where no term of a sum is what it should be."""
     numbers = at.params["dimension_numbers"]
-    sizes = [jnp.abs(value) for value in values]
-    present = [(value != 0).astype(jnp.float32) for value in values]
-    tiny = (lax.dot_general(*sizes, numbers) == 0) & (lax.dot_general(*present, numbers) > 0)
+    left, right = (jnp.abs(value) for value in values)
+    some, others = ((value != 0).astype(jnp.float32) for value in values)
+    tiny = (lax.dot_general(left, right, numbers) == 0) & (
+        lax.dot_general(some, others, numbers) > 0
+    )
     return jnp.where(tiny, NONE, jnp.minimum(least, EXACT_ZERO))
 
 
@@ -99,6 +102,8 @@ def _cumulative(at: Any, codes: Codes, values: Values, out: Any) -> Any:
 
 def _product(at: Any, codes: Codes, values: Values, out: Any) -> Any:
     """A matrix product: an element is of a row and of a column."""
+    if any(code is None for code in codes):  # integers that are added up in another type
+        return _anything(at, codes, values, out)
     (contract_left, contract_right), (batch_left, batch_right) = at.params["dimension_numbers"]
     left = _rows(codes[0], contract_left, batch_left)
     right = _rows(codes[1], contract_right, batch_right)
@@ -163,7 +168,7 @@ def _top(at: Any, codes: Codes, values: Values, out: Any) -> Any:
 
 _SCATTERS = ("scatter", "scatter-add", "scatter-sub", "scatter-mul", "scatter-min", "scatter-max")
 _WINDOWS = ("reduce_window_max", "reduce_window_min", "reduce_window_sum")
-_JOINS: dict[str, Callable[[Any, Codes, Values, Any], Any]] = {
+_JOINS: dict[str, _Join] = {
     **dict.fromkeys(operations.REDUCTIONS, _reduction),
     **dict.fromkeys(operations.CUMULATIVE, _cumulative),
     **dict.fromkeys(("psum", "psum_invariant", "pmax", "pmin"), _across_devices),

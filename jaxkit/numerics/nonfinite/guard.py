@@ -29,6 +29,7 @@ from jaxkit.numerics._raising import Raiser, on_a_thread
 from jaxkit.numerics.nan_origin import all_finite, report_of
 from jaxkit.numerics.nonfinite.codes import is_finite
 from jaxkit.numerics.nonfinite.find import Origin
+from jaxkit.numerics.nonfinite.programs import program_of, program_with_fixed
 from jaxkit.numerics.nonfinite.tracing import is_inexact
 from jaxkit.report import Finding, Report
 from jaxkit.transforms import transform
@@ -74,7 +75,7 @@ class _Watch:
         """With values: the function runs as it is."""
         out = self._fun(*args, **kwargs)
         if not all_finite(out):
-            program = jaxprs.trace(self._fun, args, kwargs)
+            program = program_of(self._fun, args, kwargs)
             error = self._error(report_of(Origin(program, barriers=True), program))
             if error is not None:
                 self._raiser.here(error)
@@ -83,7 +84,7 @@ class _Watch:
     def stage(self, args: Any, kwargs: Any) -> Any:
         """Under a trace: what it has looked at becomes part of the program."""
         try:
-            program = jaxprs.trace(self._fun, args, kwargs)
+            program = program_with_fixed(self._fun, args, kwargs)
         except (jax.errors.ConcretizationTypeError, jax.errors.UnexpectedTracerError):
             return self._fun(*args, **kwargs)  # its branches depend on values: not looked at
         inputs = program.inputs
@@ -228,4 +229,3 @@ def _over_examples(bad: Any) -> Any:
 def _(size: int, batched: list[bool], bad: Any) -> Any:
     del size
     return (_over_examples(jnp.any(bad, axis=0)), False) if batched[0] else (bad, False)
-

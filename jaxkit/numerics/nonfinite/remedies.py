@@ -106,7 +106,7 @@ _FORWARD: dict[tuple[str, Kind], str] = {
     ("cholesky", "invalid"): "the matrix is not positive definite: add a small multiple of the "
     "identity, or compute it in more precision",
     ("sub", "invalid"): "inf - inf: where a mask of -inf covers a whole row, keep one entry or "
-    "replace the row's maximum by 0; or use a mask of large finite numbers, `jnp.finfo(x.dtype).min`",
+    "replace the row's maximum by 0; or mask with a large finite number, `jnp.finfo(x.dtype).min`",
     ("mul", "invalid"): "0 * inf: select with `jnp.where` in place of multiplying with a mask",
     ("triangular_solve", "division-by-zero"): "the matrix is singular: add a small multiple of the "
     "identity, or use `jnp.linalg.lstsq` or `pinv`",
@@ -120,8 +120,8 @@ _ANY: dict[Kind, str] = {
     "overflow": "scale the operands before, divide by their largest magnitude, or compute this in "
     "a type of more range (float32 or bfloat16 in place of float16)",
     "underflow": "scale the operands before, or work with their logarithms",
-    "division-by-zero": "keep 0 out of the denominator: `jnp.where(y != 0, x / jnp.where(y != 0, y, "
-    "1.0), 0.0)`, or add a small positive number to it",
+    "division-by-zero": "keep 0 out of the denominator: `jnp.where(y != 0, x / jnp.where(y != 0, "
+    "y, 1.0), 0.0)`, or add a small positive number to it",
     "log-of-zero": "keep 0 out of it: `jnp.log(jnp.maximum(x, tiny))`; for p * log(p) "
     "`jax.scipy.special.xlogy`; for probabilities `jax.nn.log_softmax` or `log_sigmoid` of logits",
     "invalid": "the operation has no value there: guard its operand with `jnp.where` before it",

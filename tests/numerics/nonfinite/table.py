@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,7 +16,7 @@ from tests.numerics.faults.case import cases_of, fault, stable
 f32, f16, bf16 = np.float32, np.float16, jnp.bfloat16
 
 
-def v(*values, dtype=f32):
+def v(*values: float, dtype: Any = f32) -> Callable[[], tuple[Any, ...]]:
     return lambda: (np.array(values, dtype),)
 
 
@@ -127,9 +131,8 @@ def inverse_of_singular(x):
 
 
 @fault("invalid", args=v(5.0, 0.0))
-def remainder(x):
-    big = x / 5.0 * jnp.inf  # <-
-    return big
+def zero_times_infinity(x):
+    return x / 5.0 * jnp.inf  # <-
 
 
 @fault("division-by-zero", args=v(5.0, 3.0))
@@ -432,6 +435,6 @@ def not_taken(x):
     return lax.cond(x[0] > 0, jnp.sin, lambda y: y / 0.0, x)
 
 
-CASES = cases_of(__import__("sys").modules[__name__])
+CASES = cases_of(sys.modules[__name__])
 FAULTS = {name: case for name, case in CASES.items() if case.kind is not None}
 SOUND = {name: case for name, case in CASES.items() if case.kind is None}
