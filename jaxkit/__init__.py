@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from jaxkit.report import Report as Report
     from jaxkit.report import SourceLine as SourceLine
     from jaxkit.timing.benchmark import benchmark as benchmark
+    from jaxkit.timing.compare import compare as compare
+    from jaxkit.timing.timer import timer as timer
     from jaxkit.transforms import accumulate_gradients as accumulate_gradients
     from jaxkit.transforms import bucket as bucket
     from jaxkit.transforms import chain as chain
@@ -81,6 +83,7 @@ _WHERE = {
     "clip_by_value": "jaxkit.transforms._clip_by_value:clip_by_value",
     "clip_gradients": "jaxkit.transforms._clip_gradients:clip_gradients",
     "clip_per_example": "jaxkit.transforms._clip_per_example:clip_per_example",
+    "compare": "jaxkit.timing.compare:compare",
     "compare_x64": "jaxkit.numerics.compare_x64:compare_x64",
     "emulate": "jaxkit.numerics.emulate:emulate",
     "explain": "jaxkit.compiles.explain:explain",
@@ -90,6 +93,7 @@ _WHERE = {
     "nan_origin": "jaxkit.numerics.nan_origin:nan_origin",
     "shadow": "jaxkit.numerics.shadow:shadow",
     "search_precision": "jaxkit.numerics.search_precision:search_precision",
+    "timer": "jaxkit.timing.timer:timer",
     "transform": "jaxkit.transforms:transform",
     "watch": "jaxkit.compiles.watch:watch",
     "x64": "jaxkit.numerics.x64:x64",
@@ -122,6 +126,7 @@ __all__ = [
     "clip_by_value",
     "clip_gradients",
     "clip_per_example",
+    "compare",
     "compare_x64",
     "emulate",
     "explain",
@@ -131,6 +136,7 @@ __all__ = [
     "nan_origin",
     "search_precision",
     "shadow",
+    "timer",
     "transform",
     "watch",
     "x64",

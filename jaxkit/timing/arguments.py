@@ -125,10 +125,14 @@ def copied(value: Any) -> Any:
             return leaf.copy()
         torch: Any = sys.modules.get("torch")
         if torch is not None and isinstance(leaf, torch.Tensor):
-            return leaf.detach().clone().requires_grad_(leaf.requires_grad)
+            return _torch_copy(leaf)
         return leaf
 
     return jax.tree.map(copy, value)
+
+
+def _torch_copy(tensor: Any) -> Any:
+    return tensor.detach().clone().requires_grad_(tensor.requires_grad)
 
 
 def deleted(value: Any) -> bool:

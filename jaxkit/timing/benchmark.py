@@ -7,16 +7,14 @@ from typing import Any, Protocol
 
 from jaxkit._jax.jaxprs import name_of
 from jaxkit.timing.clock import Budget, checked_seconds
-from jaxkit.timing.detect import findings_of
 from jaxkit.timing.heard import Heard
-from jaxkit.timing.memory import memory_of
-from jaxkit.timing.program import program_of
+from jaxkit.timing.measured import timing_of
 from jaxkit.timing.progress import Progress
 from jaxkit.timing.refuse import check_function, refuse_trace
-from jaxkit.timing.rounds import Samples, measure
-from jaxkit.timing.statistics import Estimate, estimate
-from jaxkit.timing.subject import Subject, WarmUp
-from jaxkit.timing.timing import Figure, Timing, timing_of
+from jaxkit.timing.rounds import measure
+from jaxkit.timing.statistics import estimate
+from jaxkit.timing.subject import WarmUp
+from jaxkit.timing.timing import Timing
 
 __all__ = ["Benchmark", "benchmark"]
 
@@ -105,31 +103,6 @@ def benchmark(
                 done=lambda samples: estimate(samples.clean(0)).spread < _PRECISE,
                 tell=bar.tell,
             )
-            return _timing(subject, samples, items, args, kwargs)
+            return timing_of(subject, samples, 0, items=items)
 
     return benchmarked
-
-
-def _timing(
-    subject: Subject, samples: Samples, items: float | None, args: Any, kwargs: Any
-) -> Timing:
-    incomplete = "interrupted" if samples.interrupted else ""
-    values = samples.clean(0)
-    found = estimate(values)
-    if not len(values):
-        values, found = [subject.estimate], Estimate(subject.estimate, 0.0, float("inf"))
-        incomplete = incomplete or "max_seconds was over after the first call"
-    program = program_of(subject.fun, subject.given, subject.facts)
-    figure = Figure(
-        subject.name,
-        tuple(float(value) for value in values),
-        found,
-        subject.first_call_seconds,
-        subject.compile_seconds,
-        samples.inner[0],
-        incomplete,
-        items,
-        memory_of(subject.fun, subject.given),
-        program.cost,
-    )
-    return timing_of(figure, findings_of(subject, samples, 0, program))

@@ -32,7 +32,7 @@ Wait = Callable[[Any], object]
 _PLAIN = (str, bytes, bool, int, float, complex, type(None), type, range, slice)
 _DEPTH = 6
 _MOST = 10_000
-_WAKING = 2e-4  # seconds of processor time that looking on takes itself
+_WAKING = 2e-4  # seconds of processor time that looking on for a millisecond takes itself
 _A_SMALL_PROGRAM = 1e-3
 
 
@@ -120,14 +120,20 @@ def unready() -> list[Any]:
     return found
 
 
-def settle() -> None:
-    """Waits for everything that is under way, so that it is not counted as somebody else's."""
+def settle(most: float = 0.0) -> None:
+    """Waits for everything that is under way, so that it is not counted as somebody else's.
+
+    Args:
+        most: Seconds to wait also for work of which no array is left.
+    """
     for array in unready():
         with contextlib.suppress(Exception):
             array.block_until_ready()
+    if most:
+        dropped_work(most)
 
 
-def dropped_work(most: float = 0.05) -> float:
+def dropped_work(most: float = 0.03) -> float:
     """Seconds of work that this process goes on with although nobody waits for it.
 
     Processor time tells what no array does any more: the work of a result that was dropped. On
@@ -140,15 +146,14 @@ def dropped_work(most: float = 0.05) -> float:
         begin = time.perf_counter()
         jax.block_until_ready(jax.device_put(0.0) + 1.0)
         return time.perf_counter() - begin - _A_SMALL_PROGRAM
-    begin, whole = time.perf_counter(), 0.0
-    while time.perf_counter() - begin < most:
-        at, cpu = time.perf_counter(), time.process_time()
+    begin, whole, idle = time.perf_counter(), 0.0, 0
+    while idle < 2 and time.perf_counter() - begin < most:
+        cpu = time.process_time()
         time.sleep(0.001)
         spent = time.process_time() - cpu
-        if spent < 0.25 * (time.perf_counter() - at):
-            break
-        whole += spent
-    return whole + spent - _WAKING
+        idle = idle + 1 if spent < _WAKING else 0
+        whole += max(spent - _WAKING, 0.0)
+    return whole
 
 
 def wait_for_any(value: Any) -> None:

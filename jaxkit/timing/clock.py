@@ -31,6 +31,14 @@ class Budget:
         """Seconds that are left; negative where it took longer."""
         return self.seconds - self.spent
 
+    def allows(self, seconds: float) -> bool:
+        """Whether there is time for one more call, which may end half of the budget too late.
+
+        Args:
+            seconds: Of the call.
+        """
+        return seconds < max(self.left, 0.0) + 0.5 * self.seconds
+
     @property
     def share(self) -> float:
         """How much is spent, from 0 to 1."""

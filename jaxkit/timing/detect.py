@@ -247,7 +247,7 @@ def _output(subject: Subject) -> Iterator[Finding]:
     facts = subject.facts
     if facts.kinds & {"jax"} or facts.hidden or facts.generator:
         return
-    used = bool(subject.heard.count) or facts.given_jax
+    used = facts.uses_jax
     what = "nothing" if facts.empty else " and ".join(sorted(facts.kinds)) + " values"
     if facts.dropped:
         message = f"{subject.name} computes with JAX and returns {what}: its work goes on after it"

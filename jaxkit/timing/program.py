@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
+
+import jax
+import jax.numpy as jnp
 
 from jaxkit._jax import lowering
 from jaxkit._jax.jaxprs import Program, trace
@@ -22,6 +27,7 @@ _SHARE = 1 / 3  # of a program's work; less than that changes no conclusion
 _HEAVY = 10_000  # operations of products, decompositions and the like
 _LIGHT = 1_000_000  # operations of any kind
 _EQUATIONS = 20_000
+_TOO_FAST = 5.0  # times as fast as this device multiplies matrices
 
 
 @dataclass(frozen=True)
@@ -56,7 +62,7 @@ class ProgramFacts:
     cost: Callable[[], tuple[int, int] | None]
 
 
-def program_of(fun: Any, given: Arguments, facts: Facts) -> ProgramFacts:
+def program_of(fun: Any, given: Arguments, facts: Facts, seconds: float) -> ProgramFacts:
     """Looks at the program of a function that has been called.
 
     Args:
@@ -64,6 +70,7 @@ def program_of(fun: Any, given: Arguments, facts: Facts) -> ProgramFacts:
         given: Its arguments.
         facts: What its calls showed: one that remembers or changes things is not traced, as it
             would remember what stands for values in a trace.
+        seconds: Of a call.
     """
     nothing = ProgramFacts(None, None, lambda: None)
     whole = compiled_as_whole(fun)
@@ -74,7 +81,7 @@ def program_of(fun: Any, given: Arguments, facts: Facts) -> ProgramFacts:
         if len(program.lowered.eqns) > _EQUATIONS:
             return nothing
         parts = [program.written] if whole else list(lowering.inner_programs(program.written))
-        dead, folded = _worst(parts, lambda: _removed(fun, given, parts))
+        dead, folded = _worst(parts, lambda part: _is_gone(part, seconds, fun, given, parts))
     except Exception:  # it cannot be traced as a whole: nothing is known
         return nothing
     kept = program._replace(inputs=())  # the user's arrays are not kept alive
@@ -86,7 +93,7 @@ def program_of(fun: Any, given: Arguments, facts: Facts) -> ProgramFacts:
     return ProgramFacts(dead, folded, cost)
 
 
-def _worst(parts: list[Any], removed: Callable[[], float]) -> tuple[Part | None, Part | None]:
+def _worst(parts: list[Any], is_gone: Callable[[Part], bool]) -> tuple[Part | None, Part | None]:
     total = 0
     dead: list[tuple[int, Node]] = []
     fixed: list[tuple[int, Node]] = []
@@ -96,7 +103,7 @@ def _worst(parts: list[Any], removed: Callable[[], float]) -> tuple[Part | None,
         dead.extend(_dead(graph))
         fixed.extend(_constant(graph))
     folded = _part(fixed, total - sum(flops for flops, _ in dead))
-    if folded is not None and removed() < 0.8 * folded.share:
+    if folded is not None and not is_gone(folded):
         folded = None
     return _part(dead, total), folded
 
@@ -141,8 +148,29 @@ def _constant(graph: Graph) -> Iterator[tuple[int, Node]]:
             yield flops, node
 
 
-def _removed(fun: Any, given: Arguments, parts: list[Any]) -> float:
-    """The share of the operations that the compiled program has no more."""
+def _is_gone(part: Part, seconds: float, fun: Any, given: Arguments, programs: list[Any]) -> bool:
+    """Whether the compiled program does not do this work any more.
+
+    Its own figures show it, except where a library that it calls drops the work: then no processor
+    could have done it in the time.
+    """
     if is_jitted(fun):
-        return lowering.removed(fun.lower(*given.args, **given.kwargs))
-    return max((lowering.removed(lowering.lowered(closed)) for closed in parts), default=0.0)
+        removed = lowering.removed(fun.lower(*given.args, **given.kwargs))
+    else:
+        stages = (lowering.lowered(closed) for closed in programs)
+        removed = max(map(lowering.removed, stages), default=0.0)
+    return removed > 0.8 * part.share or part.flops / seconds > _TOO_FAST * _peak()
+
+
+@functools.cache
+def _peak() -> float:
+    """Operations a second of a product of matrices on the default device, roughly."""
+    side = 512
+    x = jnp.ones((side, side), jnp.float32)
+    product = jax.jit(jnp.matmul)
+    times: list[float] = []
+    for _ in range(8):
+        begin = time.perf_counter()
+        jax.block_until_ready(product(x, x))
+        times.append(time.perf_counter() - begin)
+    return 2 * side**3 / min(times)

@@ -35,11 +35,12 @@ class Progress:
         Args:
             share: From 0 to 1.
         """
-        if self._bar is None and not self._start():
-            return
-        self._bar.update(self._task, completed=min(share, 1.0), refresh=True)
+        if self._start():
+            self._bar.update(self._task, completed=min(share, 1.0), refresh=True)
 
     def _start(self) -> bool:
+        if self._bar is not None:
+            return True
         late = time.monotonic() - self._begin >= _PATIENCE
         terminal = bool(getattr(sys.stderr, "isatty", bool)())
         if not (self._wanted if self._wanted is not None else late and terminal):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.core
 
 from jaxkit._jax.jaxprs import name_of
 from jaxkit._jax.trace_state import is_tracing

@@ -18,10 +18,10 @@ from jaxkit.timing.clock import Budget
 from jaxkit.timing.heard import Heard
 from jaxkit.timing.state import State, calls_jitted
 
-__all__ = ["Facts", "Subject"]
+__all__ = ["SHARE", "Facts", "Subject", "WarmUp"]
 
 _WARM_UP = 8  # calls at most until two in a row compile nothing
-_SHARE = 0.3  # of the time that warming up may take
+SHARE = 0.3  # of the time that warming up may take
 BLOCK = 1e-4  # seconds of a block of calls: short ones see the same machine on both sides
 _MOST = 4_096  # calls in a block
 _COPIES = 256 << 20  # bytes of copies that are made ahead of a block
@@ -43,7 +43,7 @@ class Facts:
         never_warm: Every call of the warm-up compiled something.
         generator: A generator came out, which has not run yet.
         empty: Nothing came out.
-        given_jax: An argument is a JAX array.
+        uses_jax: Arguments are JAX arrays, something was compiled, or it calls jitted functions.
         inner_jit: It calls jitted functions.
         remembers: It changed something reachable, if only in its first call.
         compiled_again: A call after the first compiled something.
@@ -60,7 +60,7 @@ class Facts:
     never_warm: bool = False
     generator: bool = False
     empty: bool = False
-    given_jax: bool = False
+    uses_jax: bool = False
     inner_jit: bool = False
     remembers: bool = False
     compiled_again: bool = False
@@ -97,8 +97,12 @@ class Subject:
     def run(self, count: int) -> float:
         """Seconds of so many calls, each of which is waited for before the next begins."""
         if self.given.reusable:
-            return _same(self.fun, self.given.args, self.given.kwargs, self.wait, count)
-        return _each(self.fun, self.given.fresh(count), self.wait)
+            seconds = _same(self.fun, self.given.args, self.given.kwargs, self.wait, count)
+        else:
+            seconds = _each(self.fun, self.given.fresh(count), self.wait)
+        if self.facts.dropped:  # what nobody waits for would be in the way of the next
+            block.settle(1.0)
+        return seconds
 
     def inner(self, seconds: float | None = None) -> int:
         """How many calls make a block.
@@ -106,7 +110,7 @@ class Subject:
         Args:
             seconds: Of a call; its own estimate if left out.
         """
-        if self.given.setup is not None:
+        if self.given.setup is not None or self.facts.dropped:
             return 1
         seconds = max(self.estimate if seconds is None else seconds, 1e-9)
         wanted = round(BLOCK / seconds)
@@ -147,6 +151,7 @@ class WarmUp:
         heard: Counts compilations.
         budget: What is left for everything.
         setup: Makes arguments anew before each call.
+        share: Of the budget's seconds that the first calls may take.
     """
 
     def __init__(
@@ -157,9 +162,11 @@ class WarmUp:
         heard: Heard,
         budget: Budget,
         setup: Callable[[], Any] | None = None,
+        share: float = SHARE,
     ) -> None:
         self.subject = Subject(name_of(fun), fun, prepared(fun, args, kwargs, setup), heard)
         self.heard, self.budget = heard, budget
+        self._until = budget.spent + share * budget.seconds
         self.seconds: list[float] = []
         self.compiled: list[int] = []
         self._last: Any = None
@@ -169,7 +176,7 @@ class WarmUp:
     def run(self) -> Subject:
         """Makes the first calls."""
         subject = self.subject
-        block.settle()
+        block.settle(0.1 * self.budget.seconds)
         before = self.heard.seconds
         self._first()
         while not self.enough():
@@ -181,14 +188,18 @@ class WarmUp:
         facts.compiled_again = any(self.compiled[1:])
         facts.inner_jit = any(event.via != "eager" for event in self.heard.events)
         facts.inner_jit = facts.inner_jit or calls_jitted(subject.fun)
-        given = jax.tree.leaves((subject.given.args, subject.given.kwargs))
-        facts.given_jax = any(isinstance(leaf, jax.Array) for leaf in given)
+        facts.uses_jax = self._uses_jax()
         subject.warm = warm if self.compiled[0] else warm[1:]
         first = subject.first_call_seconds - subject.compile_seconds
         subject.estimate = min(warm or self.seconds[1:] or [max(first, 1e-9)])
         self._last = None
         self._calibrate()
         return subject
+
+    def _uses_jax(self) -> bool:
+        given = jax.tree.leaves((self.subject.given.args, self.subject.given.kwargs))
+        used = any(isinstance(leaf, jax.Array) for leaf in given) or bool(self.heard.count)
+        return used or calls_jitted(self.subject.fun)
 
     def _calibrate(self) -> None:
         """A call that is shorter than the clock is long: timed in blocks, which grow."""
@@ -207,8 +218,8 @@ class WarmUp:
             return True
         run = self.seconds[-1] if len(self.seconds) > 1 else self._without_compiling()
         if len(self.seconds) == 1:  # the figure needs one call at least that is not the first
-            return run > max(self.budget.left, 0.2 * self.budget.seconds)
-        return self.budget.spent + run > _SHARE * self.budget.seconds
+            return not self.budget.allows(run)
+        return self.budget.spent + run > self._until
 
     def _without_compiling(self) -> float:
         return max(self.subject.first_call_seconds - self.heard.seconds, 0.0)
@@ -254,7 +265,7 @@ class WarmUp:
         changed = state.changed()
         facts.remembers = facts.remembers or bool(changed)
         if self.seconds:  # what only the first call changes is set up, and no side effect
-            facts.changed = facts.changed or changed
+            facts.changed = changed
         elif careful and deleted(call):
             subject.given.donated = True
         self.seconds.append(seconds)
@@ -270,7 +281,7 @@ class WarmUp:
         facts.hidden = facts.hidden or bool("opaque" in facts.kinds and block.hidden(out))
         facts.generator = facts.generator or hasattr(out, "gi_frame")
         facts.repeated = facts.repeated or _repeated(self._last, out, call)
-        if "jax" not in facts.kinds and not facts.hidden:
+        if facts.empty and not facts.hidden and self._uses_jax():
             self._dropped.append(block.dropped_work() - 0.3 * seconds)
             facts.dropped = min(self._dropped) > 0
         self.subject.wait = block.wait_for(

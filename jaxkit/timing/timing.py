@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from jaxkit.report import Figures, Finding, Report, Section, Table, Text, Tree
+from jaxkit.report import Align, Figures, Finding, Report, Section, Table, Text, Tree
 from jaxkit.report.blocks import Block
 from jaxkit.report.finding import rank
 from jaxkit.timing.memory import Memory
 from jaxkit.timing.statistics import Estimate, quantiles
 from jaxkit.timing.units import interval_text, rate_text, seconds_text
 
-__all__ = ["Figure", "Timing", "finding_blocks"]
+__all__ = ["Figure", "Timing", "data_of", "finding_blocks", "report_of"]
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ class Timing(Report):
         return f"<Timing of {self.name}: {headline(self.figure)}>"
 
 
-def timing_of(figure: Figure, findings: Sequence[Finding]) -> Timing:
+def report_of(figure: Figure, findings: Sequence[Finding]) -> Timing:
     """The report of one function.
 
     Args:
@@ -194,17 +194,16 @@ def _blocks(
         ("first call", seconds_text(figure.first_call_seconds), _compiling(figure)),
         ("measured", count, figure.incomplete),
     ]
+    shown = ("min", "q10", "median", "q90", "p95")
+    right: list[Align] = ["right"] * len(shown)
     blocks: list[Block] = [
         Text(f"{figure.name}: {headline(figure)}", style="heading"),
-        Table(
-            ["min", "q10", "median", "q90", "p95"],
-            [[seconds_text(spread[name]) for name in ("min", "q10", "median", "q90", "p95")]],
-            align=["right"] * 5,
-        ),
+        Table(shown, [[seconds_text(spread[name]) for name in shown]], align=right),
         Figures(items),
         Section("", lambda: _rates(timing())),
     ]
-    return [*blocks, *finding_blocks(findings)]
+    blocks.extend(finding_blocks(findings))
+    return blocks
 
 
 def _compiling(figure: Figure) -> str:
