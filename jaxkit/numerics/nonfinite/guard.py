@@ -212,7 +212,8 @@ def _plain(value: Any) -> Any:
 
 def _line(finding: Finding) -> str:
     where = "" if finding.where is None else f"{place(finding.where.file, finding.where.line)}: "
-    return f"{where}{finding.kind}: {finding.message}"
+    fix = f"\n    fix: {finding.fix}" if finding.fix else ""
+    return f"{where}{finding.kind}: {finding.message}{fix}"
 
 
 def _any_bad(outs: Sequence[Any]) -> Any:
