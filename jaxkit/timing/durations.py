@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 
 __all__ = ["Durations"]
 
@@ -38,7 +39,7 @@ class Durations:
         self.total = 0
         self.least = 0
         self.most = 0
-        self._bins: dict[int, int] = {}
+        self._bins: Counter[int] = Counter()
 
     def add(self, *nanoseconds: int) -> None:
         """Adds some; the caller sees to it that no other thread does at the same time."""
@@ -46,14 +47,12 @@ class Durations:
         self.least = min(self.least, *nanoseconds) if self.count else min(nanoseconds)
         self.count += len(nanoseconds)
         self.total += sum(nanoseconds)
-        bins, frexp = self._bins, math.frexp
-        for each in nanoseconds:
-            mantissa, exponent = frexp(each)
-            key = exponent * _BINS + int(mantissa * _DOUBLE)
-            if key in bins:
-                bins[key] += 1
-            else:
-                bins[key] = 1
+        self._bins.update(
+            [
+                exponent * _BINS + int(mantissa * _DOUBLE)
+                for mantissa, exponent in map(math.frexp, nanoseconds)
+            ]
+        )
 
     def merge(self, other: Durations) -> None:
         """Adds all of another's."""
@@ -63,8 +62,7 @@ class Durations:
         self.most = max(self.most, other.most)
         self.count += other.count
         self.total += other.total
-        for key, count in other._bins.items():
-            self._bins[key] = self._bins.get(key, 0) + count
+        self._bins.update(other._bins)
 
     @property
     def mean(self) -> float:

@@ -1,8 +1,7 @@
-"""What `jaxkit.timer` measures, added up: by name and nesting, in bounded memory, on all threads."""
+"""What `jaxkit.timer` measures, added up by name and nesting, in bounded memory."""
 
 from __future__ import annotations
 
-import contextlib
 import os
 import threading
 import time
@@ -116,8 +115,8 @@ class Spans:
         >>> spans["step"].count, [stats.path for stats in spans]
         (3, [('step',), ('step', 'load')])
 
-    All sums are of all spans; of single ones the last 20,000 are kept for the timeline. Names beyond
-    5,000 are added up as `(other spans)`.
+    All sums are of all spans; of single ones the last 20,000 are kept for the timeline. Names
+    beyond 5,000 are added up as `(other spans)`.
     """
 
     def __init__(self) -> None:
@@ -156,10 +155,8 @@ class Spans:
     def settle(self) -> None:
         """Adds up what has ended; a batch at a time that costs half as much as one by one."""
         with self._lock:
-            fresh, batch = self._fresh, list[_Ended]()
-            with contextlib.suppress(IndexError):  # other threads go on appending to it
-                while len(batch) < _MOST:
-                    batch.append(fresh.popleft())
+            take = self._fresh.popleft  # other threads go on appending, none takes
+            batch = [take() for _ in range(len(self._fresh))]
             if not batch:
                 return
             by_node: dict[Node, list[int]] = {}
@@ -293,10 +290,14 @@ class Spans:
         """Runs on the thread that compiles, within the span that waits for it."""
         from jaxkit.timing.timer import open_nodes
 
+        self.compiled(list(open_nodes(self)), event)
+
+    def compiled(self, nodes: list[Node], event: CompileEvent) -> None:
+        """Adds a compilation to the spans in which it was."""
+        function = event.function
         with self._lock:
-            for node in open_nodes(self):
+            for node in nodes:
                 node.compile_seconds += event.total_seconds
-                function = event.function
                 self.heard.add((function.name, function.file, function.line))
 
     def _every(self) -> Iterator[Node]:

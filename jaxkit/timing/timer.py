@@ -11,8 +11,11 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
 import jax
+from jax.core import Tracer
 
-from jaxkit._jax.tracing import computing, trace_kind
+from jaxkit._jax.tracing import computing as _computing
+from jaxkit._jax.tracing import context as _context
+from jaxkit._jax.tracing import trace_kind
 from jaxkit.errors import UsageError
 from jaxkit.timing.block import hidden
 from jaxkit.timing.spans import Node, Spans
@@ -101,7 +104,7 @@ class timer:  # noqa: N801  # used like a function
         self._origin: timer | None = None
 
     def __enter__(self) -> Self:
-        if not computing() and trace_kind() is not None:
+        if _context.trace is not _computing and trace_kind() is not None:
             _refuse(self._name)
         if self._open:  # one object, entered within itself or on several threads
             again = type(self)(self._name, into=self._into)
@@ -130,14 +133,13 @@ class timer:  # noqa: N801  # used like a function
 
     def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
         end = _now()
-        frame = _CURRENT.get()
-        if frame is not self or self._origin is not None:
-            frame = _find(self, frame)
+        innermost = _CURRENT.get()
+        frame = self if innermost is self else _find(self, innermost)
         if frame._annotation is not None:
             frame._annotation.__exit__(None, None, None)
         frame._open = False
         parent, frame._parent = frame._parent, None
-        if _CURRENT.get() is frame:
+        if innermost is frame:
             while parent is not None and not parent._open:
                 parent = parent._parent
             _CURRENT.set(parent)
@@ -153,7 +155,7 @@ class timer:  # noqa: N801  # used like a function
         Raises:
             UsageError: It is a value of a trace, which cannot be waited for.
         """
-        if trace_kind() is not None or isinstance(out, jax.core.Tracer):
+        if trace_kind() is not None or isinstance(out, Tracer):
             _refuse(self._name)
         if isinstance(out, jax.Array):
             out.block_until_ready()
@@ -166,8 +168,8 @@ class timer:  # noqa: N801  # used like a function
     def __call__(self, fun: Callable[P, R]) -> Callable[P, R]:
         """Times each call of a function, as a decorator; its result is not waited for.
 
-        A coroutine function is timed from its first step to its last. `jaxkit.timing.timed` waits for
-        results.
+        A coroutine function is timed from its first step to its last. The transform
+        `jaxkit.timing.timed` waits for results.
 
         Args:
             fun: A function.
@@ -179,8 +181,8 @@ class timer:  # noqa: N801  # used like a function
             raise TypeError(f"jaxkit.timer decorates a function, got {fun!r}")
         if inspect.isgeneratorfunction(fun) or inspect.isasyncgenfunction(fun):
             raise TypeError(
-                f"jaxkit.timer cannot time the generator function {fun.__name__!r}, whose call does "
-                f"nothing yet: write `with jaxkit.timer({self._name!r})` around what it does"
+                f"jaxkit.timer cannot time the generator function {fun.__name__!r}, whose call "
+                f"does nothing yet: write `with jaxkit.timer({self._name!r})` around what it does"
             )
         name, into = self._name, self._into
         if inspect.iscoroutinefunction(fun):
