@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 __all__ = ["finish", "summarise"]
 
-_SHOWN = 5
-
 
 def finish(job: Job, *, ended: bool | None, code: int | None = None) -> int:
     """Writes what was asked for and says what is to be said.
@@ -77,29 +75,12 @@ def summarise(recording: Recording, *, wall_seconds: float | None) -> Report:
         recording: What was read back.
         wall_seconds: How long the program took; None if that is not known.
     """
+    from jaxkit.compiles.found import with_findings
     from jaxkit.compiles.summary import build_report
 
     notes = dict(recording.meta.get("notes") or {})
     report = build_report(recording.events, wall_seconds=wall_seconds, notes=notes)
-    return _with_findings(report, recording) if recording.findings else report
-
-
-def _with_findings(report: Report, recording: Recording) -> Report:
-    """What was applied to the program comes first: it is what was asked for."""
-    from dataclasses import replace
-
-    from jaxkit.report import Tree
-
-    trees = []
-    for found in recording.findings[:_SHOWN]:
-        label, *rest = found.message.split("; ")
-        trees.append(Tree(f"{found.kind}  {label}", rest, style="bad"))
-    if len(recording.findings) > _SHOWN:
-        more = len(recording.findings) - _SHOWN
-        trees.append(Tree(f"and {more} more findings of what was applied"))
-    head, *blocks = report.blocks
-    findings = [*recording.findings, *report.findings]
-    return replace(report, findings=findings, blocks=[head, *trees, *blocks])
+    return with_findings(report, recording.findings) if recording.findings else report
 
 
 def _glance(spool: str) -> tuple[bool, bool]:
@@ -110,6 +91,7 @@ def _glance(spool: str) -> tuple[bool, bool]:
     except OSError:
         return False, False
     marks = (b"jaxkit.compile/1", b'"compiling": {', b'"notes": {"', b'"undefined": [')
+    marks += (b'"finding": {',)
     return b'"versions"' in head, any(mark in head for mark in marks)
 
 
@@ -180,6 +162,8 @@ def _judge(report: Report, asked: Request) -> int:
     kinds = {finding.kind for finding in report.findings}
     if not report.ok:
         kinds.add("warning")
+    if any(finding.severity == "error" for finding in report.findings):
+        kinds.add("error")
     named = [kind for kind in dict.fromkeys(asked.fail_on) if kind in kinds]
     if named:
         _explain(asked, f"exit code 1: --fail-on {', '.join(named)}")

@@ -125,7 +125,7 @@ def _check(request: Request) -> None:
             f"a file of that name is ./{request.program}"
         )
     if request.fail_on:
-        _check_kinds(request.fail_on)
+        _check_kinds(request.fail_on, applied=bool(request.apply))
     if request.reports:
         from jaxkit.report import check_writable
 
@@ -135,10 +135,11 @@ def _check(request: Request) -> None:
         request.reports = [os.path.abspath(path) for path in request.reports]
 
 
-def _check_kinds(kinds: list[str]) -> None:
+def _check_kinds(kinds: list[str], *, applied: bool) -> None:
+    from jaxkit.cli.kinds import APPLIED
     from jaxkit.compiles.event import CAUSE_KINDS
 
-    known = ["warning", *CAUSE_KINDS]
+    known = ["warning", *CAUSE_KINDS, *(APPLIED if applied else ())]
     for kind in kinds:
         if kind not in known:
             raise _usage_error(

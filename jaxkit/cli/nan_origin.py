@@ -8,6 +8,7 @@ import typer
 
 from jaxkit.cli.analysing import ARGS, FAIL_ON, GRAD, SEED, SOURCE, Run, analyse
 from jaxkit.cli.inspect import DIM, MORE, REPORT, TARGET
+from jaxkit.cli.kinds import NONFINITE
 
 __all__ = ["nan_origin"]
 
@@ -41,7 +42,7 @@ def nan_origin(
     from jaxkit.cli.calling import Asked, written
 
     asked = Asked(target, written(args, more), dim or (), args_from, grad)
-    run = Run(asked, seed, fail_on or ["warning"], report or (), _KINDS)
+    run = Run(asked, seed, fail_on or ["warning"], report or (), NONFINITE)
     context.obj.append(partial(_nan_origin, run))
 
 
@@ -49,6 +50,3 @@ def _nan_origin(run: Run) -> int:
     from jaxkit import nan_origin
 
     return analyse(run, nan_origin)
-
-
-_KINDS = ("overflow", "underflow", "division-by-zero", "log-of-zero", "invalid")

@@ -51,7 +51,9 @@ def run(
         typer.Option(
             metavar="KIND",
             help="Exit with code 1 if a function was compiled again for this cause, such as "
-            "shape-change; 'warning' is any cause that can be avoided. May be given several times.",
+            "shape-change; 'warning' is any cause that can be avoided. With --apply also if the "
+            "transform found this: cancellation, overflow, 'error', 'warning'. May be given "
+            "several times.",
             show_default=False,
         ),
     ] = None,
@@ -84,6 +86,10 @@ def run(
       jaxkit run --fail-on warning train.py   for CI: code 1 if avoidable
       jaxkit run --apply check_finite@loss_fn train.py
                                               stop at the first NaN of loss_fn
+      jaxkit run --apply nan_origin@loss_fn train.py
+                                              and say which operation made it
+      jaxkit run --apply shadow@step --fail-on cancellation train.py
+                                              which line loses digits
       jaxkit run -q --report a.jsonl train.py
       jaxkit report a.jsonl                   the summary, later and elsewhere
 

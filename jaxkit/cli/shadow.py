@@ -9,6 +9,7 @@ import typer
 
 from jaxkit.cli.analysing import ARGS, FAIL_ON, GRAD, SEED, SOURCE, Run, analyse
 from jaxkit.cli.inspect import DIM, MORE, REPORT, TARGET
+from jaxkit.cli.kinds import PRECISION
 
 __all__ = ["shadow"]
 
@@ -64,7 +65,7 @@ def shadow(
     from jaxkit.cli.calling import Asked, written
 
     asked = Asked(target, written(args, more), dim or (), args_from, grad)
-    run = Run(asked, seed, fail_on or ["warning"], report or (), _KINDS)
+    run = Run(asked, seed, fail_on or ["warning"], report or (), PRECISION)
     context.obj.append(partial(_shadow, run, rtol))
 
 
@@ -72,19 +73,3 @@ def _shadow(run: Run, rtol: float | None) -> int:
     from jaxkit import shadow
 
     return analyse(run, lambda fun: shadow(fun, rtol=rtol))
-
-
-_KINDS = (
-    "cancellation",
-    "absorption",
-    "ill-conditioned",
-    "overflow",
-    "underflow",
-    "division-by-zero",
-    "log-of-zero",
-    "invalid",
-    "reduction-low-precision",
-    "error-accumulation",
-    "low-precision-cast",
-    "branch-divergence",
-)

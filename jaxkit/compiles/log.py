@@ -17,7 +17,7 @@ from jaxkit.compiles.groups import Groups
 from jaxkit.compiles.history import History
 
 if TYPE_CHECKING:
-    from jaxkit.report import Report
+    from jaxkit.report import Finding, Report
 
 _MAX_EVENTS = 4_000
 _MAX_LEAVES = 150_000
@@ -54,6 +54,7 @@ class CompileLog:
         self._functions: dict[Any, Function] = {}
         self._index = 0
         self._notes: Counter[str] = Counter()
+        self._found: list[Finding] = []
         self._on_compile = on_compile
         self._started = time.perf_counter()
         self._start = time.time()
@@ -134,14 +135,24 @@ class CompileLog:
         with self._lock:
             self._notes[name] += count
 
+    def found(self, finding: Finding) -> None:
+        """Takes what a transform found in the program that is watched."""
+        with self._lock:
+            self._found.append(finding)
+            line = {"schema": "jaxkit.run/1", "finding": finding.to_dict()}
+            self._write(json.dumps(line, default=str))
+
     def report(self) -> Report:
         """What was compiled, why, what it cost and how to stop it, as a `jaxkit.report.Report`."""
+        from jaxkit.compiles.found import settle, with_findings
         from jaxkit.compiles.summary import report_of
 
+        settle()
         with self._lock:
-            return report_of(
+            made = report_of(
                 self.groups, wall_seconds=self.wall_seconds, notes=self.notes, events=self.events
             )
+            return with_findings(made, self._found) if self._found else made
 
     def save_snapshot(self, path: str | os.PathLike[str]) -> None:
         """Writes the signatures that were compiled to a file, to be committed.

@@ -95,6 +95,11 @@ class Recorder:
                 self._aot.clear()
                 self._contexts.clear()
 
+    @property
+    def sinks(self) -> tuple[Sink, ...]:
+        """The logs that are open."""
+        return self._sinks
+
     def innermost(self) -> Sink | None:
         """The log that was opened last."""
         return self._sinks[-1] if self._sinks else None
@@ -273,7 +278,7 @@ class Recorder:
         self._emit(pending)
 
     def _emit(self, pending: Pending) -> None:
-        if not pending.stages:
+        if not pending.stages or pending.thread.startswith("jaxkit "):  # a thread of our own
             return
         event = pending.event(self._process)
         for sink in self._sinks:

@@ -67,8 +67,10 @@ class Watch:
         if os.getpid() != self._pid:
             return
         if self._on:
+            from jaxkit.compiles.found import settle
             from jaxkit.compiles.recorder import RECORDER
 
+            settle()
             RECORDER.remove(self.log)
             self._on = False
         if closing and self.log.path is not None:

@@ -22,6 +22,8 @@ _BUILT_IN = {
     "emulate": "jaxkit.numerics.emulate:emulate",
     "max_compiles": "jaxkit.compiles.budget:max_compiles",
     "nan_origin": "jaxkit.numerics.nonfinite.guard:guard",
+    "shadow": "jaxkit.numerics.precision.applied:sampling",
+    "timed": "jaxkit.timing._timed:timed",
     "x64": "jaxkit.numerics.x64:x64",
 }
 
