@@ -127,7 +127,7 @@ class MachineLimits:
         return self.report()._repr_html_()
 
 
-def machine_limits(device: jax.Device | None = None) -> MachineLimits:
+def machine_limits(device: Any | None = None) -> MachineLimits:
     """How fast a device multiplies matrices and copies memory, measured once in a process.
 
     The shortest of many short runs in turns counts: a limit is what the device can do, whatever
@@ -161,7 +161,7 @@ def machine_limits(device: jax.Device | None = None) -> MachineLimits:
         )
     device = _default() if device is None else device
     with _LOCK:
-        key = (device, bool(jax.config.jax_enable_x64))  # type: ignore[attr-defined]
+        key = (device, bool(jax.config.jax_enable_x64))
         if key not in _KNOWN:
             _KNOWN[key] = _measure(device)
         return _KNOWN[key]
@@ -171,17 +171,17 @@ _LOCK = threading.Lock()
 _KNOWN: dict[Any, MachineLimits] = {}
 
 
-def _default() -> jax.Device:
-    chosen: Any = jax.config.jax_default_device  # type: ignore[attr-defined]
+def _default() -> Any:
+    chosen: Any = jax.config.jax_default_device
     if isinstance(chosen, str):
         return jax.devices(chosen)[0]
     return chosen if chosen is not None else jax.local_devices()[0]
 
 
-def _measure(device: jax.Device) -> MachineLimits:
+def _measure(device: Any) -> MachineLimits:
     begin = time.perf_counter()
     dtypes = ["float32", "bfloat16", "float16"]
-    if jax.config.jax_enable_x64:  # type: ignore[attr-defined]
+    if jax.config.jax_enable_x64:
         dtypes.append("float64")
     kernels: dict[str, _Kernel] = {}
     missing: list[str] = []

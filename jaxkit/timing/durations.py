@@ -87,5 +87,7 @@ class Durations:
 
 def _middle(key: int) -> float:
     """Of a bin; the mantissas are those from a half to one."""
+    if not key:
+        return 0.0
     exponent, position = divmod(key - _BINS, _BINS)
     return math.ldexp((position + _BINS + 0.5) / _DOUBLE, exponent)

@@ -50,13 +50,12 @@ def of_spans(spans: Spans, log: CompileLog | None = None) -> Timeline:
     recent, left_out, epoch = spans.recent()
     log = spans.log or log
     compiled = [] if log is None else timelines(log.events, left_out=log.dropped)
-    begins = [epoch + begin / 1e9 for _, _, begin, _, _ in recent]
-    begins += [each.origin for each in compiled if each.spans]
-    origin = min(begins, default=epoch)
+    first = min((begin for _, _, begin, _, _ in recent), default=0)
+    origin = epoch + first / 1e9
     drawn = [
         TimeSpan(
             node.name,
-            (epoch - origin) + begin / 1e9,
+            (begin - first) / 1e9,  # exact, as seconds since the epoch are not
             (end - begin) / 1e9,
             track.name,
             "span",

@@ -22,6 +22,7 @@ import jax.numpy as jnp
 import jaxkit
 from jaxkit.report import Report
 from jaxkit.testing import Subject, check_transform
+from jaxkit.timing import timed
 
 
 class Case(NamedTuple):
@@ -53,6 +54,7 @@ BUILT_INS = (
     Case(jaxkit.check_finite),
     Case(jaxkit.emulate(dtype="bf16")),
     Case(jaxkit.max_compiles(n=1_000)),
+    Case(timed),
     Case(jaxkit.x64),
     Case(jaxkit.x64(cast_back=True)),
 )
