@@ -19,19 +19,14 @@ def trace_misses() -> int | None:
         return None
 
 
-def computing() -> bool:
-    """Whether values are computed here, as far as that can be told in 0.1 microseconds."""
-    return _CONTEXT is not None and _CONTEXT.trace is _EVAL
-
-
 def trace_kind() -> str | None:
     """What traces this code, in a word; None where values are computed. 70 ns, so for each span.
 
-    Read on JAX 0.10.2 and 0.12.0.1: ``core.trace_ctx.trace`` is ``core.eval_trace`` where nothing is
-    traced. Where these have moved, an array tells, in some microseconds.
+    Read on JAX 0.10.2 and 0.12.0.1: ``core.trace_ctx.trace`` is ``core.eval_trace`` where nothing
+    is traced. Where these have moved, an array tells, in some microseconds.
     """
-    trace = _CONTEXT.trace if _CONTEXT is not None else _trace_of_an_array()
-    if trace is _EVAL or trace is None:
+    trace = context.trace
+    if trace is computing or trace is None:
         return None
     name = type(trace).__name__
     return _KINDS.get(name, "a transformation of JAX")
@@ -46,19 +41,26 @@ _KINDS = {
 }
 
 
-def _trace_of_an_array() -> Any:
-    import jax
+class _Unknown:
+    """In the place of JAX's own, where that has moved."""
 
-    return getattr(jax.lax.full((), 0), "_trace", None)
+    @property
+    def trace(self) -> Any:
+        import jax
+
+        return getattr(jax.lax.full((), 0), "_trace", None)
 
 
 def _find_context() -> tuple[Any, Any]:
     try:
         from jax._src import core
 
-        return (core.trace_ctx, core.eval_trace) if hasattr(core.trace_ctx, "trace") else (None, None)
+        return (core.trace_ctx, core.eval_trace) if hasattr(core.trace_ctx, "trace") else _UNKNOWN
     except Exception:
-        return None, None
+        return _UNKNOWN
 
 
-_CONTEXT, _EVAL = _find_context()
+_UNKNOWN = _Unknown(), None
+
+# Values are computed where `context.trace is computing`.
+context, computing = _find_context()

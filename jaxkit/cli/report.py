@@ -29,8 +29,8 @@ def report(
         typer.Option(
             "--report",
             metavar="PATH",
-            help="Also write the report: .txt to read, .json for programs. May be given several "
-            "times.",
+            help="Also write the report: .txt to read, .json for programs, .trace.json a timeline. "
+            "May be given several times.",
             show_default=False,
         ),
     ] = None,

@@ -31,8 +31,8 @@ def run(
         typer.Option(
             metavar="PATH",
             help="Also write a report. Its ending says which: .html and .txt to read, .json for "
-            "programs, .jsonl the recording itself, written as it happens. May be given several "
-            "times.",
+            "programs, .trace.json a timeline for ui.perfetto.dev, .jsonl the recording itself, "
+            "written as it happens. May be given several times.",
             show_default=False,
         ),
     ] = None,

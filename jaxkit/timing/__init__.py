@@ -1,7 +1,8 @@
 """How long it takes: spans of a running program, benchmarks, comparisons, this machine's limits.
 
 Each name is loaded on first use. A file must not be named as the function in it: the file
-`_machine_limits.py` has `machine_limits`, because importing a submodule hides a name of its package.
+`_machine_limits.py` has `machine_limits`, because importing a submodule hides a name of its
+package.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from jaxkit.timing._machine_limits import MachineLimits as MachineLimits
     from jaxkit.timing._machine_limits import machine_limits as machine_limits
+    from jaxkit.timing._timed import timed as timed
     from jaxkit.timing.comparison import Comparison as Comparison
     from jaxkit.timing.timing import Timing as Timing
 
@@ -21,6 +23,7 @@ _WHERE = {
     "MachineLimits": "jaxkit.timing._machine_limits",
     "Timing": "jaxkit.timing.timing",
     "machine_limits": "jaxkit.timing._machine_limits",
+    "timed": "jaxkit.timing._timed",
 }
 
 # Once more, for those who read without running.
@@ -29,6 +32,7 @@ __all__ = [
     "MachineLimits",
     "Timing",
     "machine_limits",
+    "timed",
 ]
 
 
