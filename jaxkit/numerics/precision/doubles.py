@@ -55,7 +55,7 @@ class Counted(Rule):
         loops: Positions in the state by the identity of the loop's equation.
     """
 
-    controls = {"while": _trips}
+    controls = {"while": _trips, "shard_map": lambda run, at, boxes: at.run(boxes)}
 
     def __init__(self, loops: Mapping[int, int]) -> None:
         self.loops = loops
