@@ -6,7 +6,7 @@ gone, an array made on the spot tells whether a program is being traced, but not
 
 from __future__ import annotations
 
-import jax
+import jax.core
 import jax.numpy as jnp
 
 

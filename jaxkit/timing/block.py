@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MappingView
 from concurrent.futures import Future
 from typing import Any
 
@@ -19,6 +19,7 @@ __all__ = [
     "Wait",
     "dropped_work",
     "hidden",
+    "is_iterator",
     "kinds_of",
     "leaves_of",
     "settle",
@@ -37,8 +38,13 @@ _A_SMALL_PROGRAM = 1e-3
 
 
 def leaves_of(value: Any) -> list[Any]:
-    """The leaves of a result, as JAX sees it."""
-    return jax.tree.leaves(value)
+    """The leaves of a result, as JAX sees it; iterators are leaves, and are left as they are."""
+    return jax.tree.leaves(value, is_leaf=is_iterator)
+
+
+def is_iterator(value: Any) -> bool:
+    """Whether it is a generator or the like, of which newer versions of JAX warn in a tree."""
+    return isinstance(value, (Iterator, MappingView))
 
 
 def kinds_of(value: Any) -> set[str]:
@@ -71,9 +77,9 @@ def hidden(value: Any) -> list[Any]:
         if id(each) in seen:
             continue
         seen.add(id(each))
-        if isinstance(each, jax.Array):
+        if isinstance(each, (jax.Array, Future)):
             found.append(each)
-        elif _kind(each) == "opaque" and depth < _DEPTH:
+        if _kind(each) == "opaque" and depth < _DEPTH:
             todo.extend((part, depth + 1) for part in _parts(each))
         elif _kind(each) in ("torch", "cupy"):
             found.append(each)
@@ -81,8 +87,8 @@ def hidden(value: Any) -> list[Any]:
 
 
 def _parts(value: Any) -> Iterator[Any]:
-    if isinstance(value, dict):
-        yield from value.values()
+    if isinstance(value, (dict, MappingView)):
+        yield from value.values() if isinstance(value, dict) else value
         return
     if isinstance(value, (list, tuple, set, frozenset)):
         yield from value
@@ -158,10 +164,14 @@ def dropped_work(most: float = 0.03) -> float:
 
 def wait_for_any(value: Any) -> None:
     """Waits for a result of which nothing is known yet."""
-    jax.block_until_ready(value)
+    _wait_leaves(value)
     if kinds_of(value) - {"jax", "number", "numpy"}:
         _wait_foreign(value)
         _wait_hidden(value)
+
+
+def _wait_leaves(value: Any) -> None:
+    jax.block_until_ready([leaf for leaf in leaves_of(value) if isinstance(leaf, jax.Array)])
 
 
 def wait_for(kinds: set[str], *, search: bool, everything: bool, effects: bool) -> Wait:
@@ -175,7 +185,7 @@ def wait_for(kinds: set[str], *, search: bool, everything: bool, effects: bool) 
     """
     steps: list[Wait] = []
     if "jax" in kinds:
-        steps.append(jax.block_until_ready)
+        steps.append(_wait_leaves if "opaque" in kinds else jax.block_until_ready)
     if kinds & {"torch", "cupy"}:
         steps.append(_wait_foreign)
     if search:

@@ -59,23 +59,25 @@ def findings_of(
 
 
 def _recompiled(subject: Subject, samples: Samples, side: int) -> Iterator[Finding]:
-    rounds, dirty = samples.rounds, len(samples.compiled[side])
-    late = dirty or subject.facts.never_warm
-    if not late and not subject.facts.compiled_again:
+    facts = subject.facts
+    dirty, early = len(samples.compiled[side]), facts.compiled_late
+    rounds = samples.rounds + early
+    late = dirty or early or facts.never_warm
+    if not late and not facts.compiled_again:
         return
     event = subject.heard.events[-1] if subject.heard.events else None
     why = f": {_why(event)}" if event is not None else ""
-    data = {"rounds": dirty, "of": rounds, "cause": event.kind if event else "unknown"}
+    data = {"samples": dirty + early, "of": rounds, "cause": event.kind if event else "unknown"}
     if not late:
         message = f"JAX compiled again after the first call{why}; the figure is without that"
         yield Finding("recompiled", "info", message, _place(event), data=data)
         return
-    included = dirty * 2 > rounds or not rounds
+    included = dirty * 2 > samples.rounds or not samples.rounds
     how = "the figure has compiling in it" if included else "the figure is without those"
     yield Finding(
         "recompiled",
         "warning",
-        f"JAX compiled in {dirty} of {rounds} samples{why}; {how}",
+        f"JAX compiled in {dirty + early} of {rounds} samples{why}; {how}",
         _place(event),
         "make the jitted function once, outside of what is timed, and call it with arguments of "
         "one shape and dtype; jaxkit.watch() tells all causes",

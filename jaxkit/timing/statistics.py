@@ -2,8 +2,9 @@
 
 Other programs only ever add time. So samples are taken in the order of time, cut into groups, and
 each group is represented by its minimum: what is left are 20 figures of calls that were disturbed
-little, and their spread is that of the machine over the whole time of measuring. Their trimmed mean
-has an interval that neither tails nor a few bad groups widen (Yuen's).
+little, and their spread is that of the machine over the whole time of measuring. The trimmed mean
+of the logarithms of two sides' ratios has an interval that neither tails nor a few bad groups widen
+(Yuen's).
 
 References:
     K. K. Yuen, The two-sample trimmed t for unequal population variances, Biometrika 61 (1974).
@@ -120,8 +121,11 @@ def trimmed(
     return Estimate(mean, mean - half, mean + half)
 
 
-def estimate(samples: Sequence[float] | Floats, *, groups: int = GROUPS) -> Estimate:
+def estimate(samples: Sequence[float] | Floats, *, groups: int = GROUPS // 2) -> Estimate:
     """What a call takes when it is left alone: the median of the groups' minima, and its interval.
+
+    The load of a machine comes in phases, so that neighbouring groups are alike and count as less
+    than two. The interval is the wider one of Yuen's and of the one that order statistics give.
 
     Example:
         >>> round(estimate([1.0, 1.3, 1.1, 4.0, 1.0, 1.2, 1.0, 1.1]).value, 2)
@@ -129,7 +133,8 @@ def estimate(samples: Sequence[float] | Floats, *, groups: int = GROUPS) -> Esti
 
     Args:
         samples: Seconds of a call, in the order in which they were measured.
-        groups: How many groups of them there are.
+        groups: How many groups of them there are: fewer than for a ratio, as the load of a phase
+            does not cancel out.
     """
     minima = group_minima(samples, groups)
     if not len(minima):
@@ -137,9 +142,27 @@ def estimate(samples: Sequence[float] | Floats, *, groups: int = GROUPS) -> Esti
     middle = float(np.median(minima))
     if len(minima) < 2 or minima.min() <= 0:
         return Estimate(middle, 0.0, math.inf)
+    wider = _likeness(np.log(minima))
     found = trimmed(np.log(minima))
-    low, high = _exp(found.low), _exp(found.high)
-    return Estimate(middle, min(low, middle), max(high, middle))
+    half = wider * (found.high - found.low) / 2
+    ordered, count = np.sort(minima), len(minima)
+    low = max(int(count / 2 - wider * 0.98 * math.sqrt(count)), 0)
+    return Estimate(
+        middle,
+        min(_exp(found.value - half), float(ordered[low])),
+        max(_exp(found.value + half), float(ordered[count - 1 - low])),
+    )
+
+
+def _likeness(values: Floats) -> float:
+    """How much wider an interval is for the likeness of neighbours: from their correlation."""
+    rest = values - values.mean()
+    whole = float((rest**2).sum())
+    if not whole or len(values) < 5:
+        return 1.0
+    alike = float((rest[1:] * rest[:-1]).sum()) / whole + 1 / len(values)
+    alike = min(max(alike, 0.0), 0.8)
+    return math.sqrt((1 + alike) / (1 - alike))
 
 
 def ratio(

@@ -22,6 +22,7 @@ __all__ = ["SHARE", "Facts", "Subject", "WarmUp"]
 
 _WARM_UP = 8  # calls at most until two in a row compile nothing
 SHARE = 0.3  # of the time that warming up may take
+_SHORT = 0.02  # of the time: calls that hardly count
 BLOCK = 1e-4  # seconds of a block of calls: short ones see the same machine on both sides
 _MOST = 4_096  # calls in a block
 _COPIES = 256 << 20  # bytes of copies that are made ahead of a block
@@ -47,6 +48,7 @@ class Facts:
         inner_jit: It calls jitted functions.
         remembers: It changed something reachable, if only in its first call.
         compiled_again: A call after the first compiled something.
+        compiled_late: Blocks that compiled something although the function was warm.
     """
 
     kinds: set[str] = field(default_factory=set)
@@ -64,6 +66,7 @@ class Facts:
     inner_jit: bool = False
     remembers: bool = False
     compiled_again: bool = False
+    compiled_late: int = 0
 
 
 @dataclass
@@ -208,7 +211,12 @@ class WarmUp:
             count = subject.inner()
             if count == 1:
                 return
-            subject.estimate = min(subject.run(count) / count, subject.estimate)
+            known = self.heard.count
+            seconds = subject.run(count) / count
+            if self.heard.count > known:
+                subject.facts.compiled_late += 1
+                continue
+            subject.estimate = min(seconds, subject.estimate)
 
     def enough(self) -> bool:
         """Whether two calls in a row compiled nothing, or there is no time for another one."""
@@ -219,6 +227,8 @@ class WarmUp:
         run = self.seconds[-1] if len(self.seconds) > 1 else self._without_compiling()
         if len(self.seconds) == 1:  # the figure needs one call at least that is not the first
             return not self.budget.allows(run)
+        if len(self.seconds) == 2 and run < _SHORT * self.budget.seconds:
+            return False  # the first one may have had copies: only now two had the same arguments
         return self.budget.spent + run > self._until
 
     def _without_compiling(self) -> float:
@@ -297,8 +307,9 @@ def _repeated(last: Any, out: Any, call: Any) -> str:
     if last is None:
         return ""
     given = {id(leaf) for leaf in jax.tree.leaves(call)}
-    before = {id(leaf): leaf for leaf in jax.tree.leaves(last)}
-    for path, leaf in jax.tree_util.tree_leaves_with_path(out):
+    before = {id(leaf): leaf for leaf in block.leaves_of(last)}
+    leaves = jax.tree_util.tree_leaves_with_path(out, is_leaf=block.is_iterator)
+    for path, leaf in leaves:
         is_array = hasattr(leaf, "shape") and hasattr(leaf, "dtype")
         if is_array and before.get(id(leaf)) is leaf and id(leaf) not in given:
             return jax.tree_util.keystr(path) or "result"
