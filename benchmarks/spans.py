@@ -1,8 +1,8 @@
-"""What `jaxkit.timer` costs: python benchmarks/spans.py [--quick]
+"""What `jaxkit.timer` costs: `python benchmarks/spans.py [--quick]`.
 
-Each row is a span (or a step) against the same loop without it, in alternating blocks of some 0.2 ms
-in one process. The figure is the difference of the two sides' minima over 20 contiguous groups of
-blocks, the median of the groups, in microseconds; the range is that of the groups.
+Each row is a span (or a step) against the same loop without it, in alternating blocks of some
+0.2 ms in one process. The figure is the difference of the two sides' minima over 20 contiguous
+groups of blocks, the median of the groups, in microseconds; the range is that of the groups.
 """
 
 from __future__ import annotations
@@ -23,15 +23,17 @@ INNER = 100
 
 
 def empty() -> None:
-    pass
+    """Nothing."""
 
 
 def span() -> None:
+    """A span."""
     with jaxkit.timer("span"):
         pass
 
 
 def nested() -> None:
+    """Two."""
     with jaxkit.timer("outer"), jaxkit.timer("inner"):
         pass
 
@@ -40,16 +42,18 @@ ENTERED = jaxkit.timer("again")
 
 
 def again() -> None:
+    """One object."""
     with ENTERED:
         pass
 
 
 @jaxkit.timer("decorated")
 def decorated() -> None:
-    pass
+    """A function."""
 
 
 def annotation() -> None:
+    """JAX's own."""
     with jax.profiler.TraceAnnotation("span"):
         pass
 
@@ -58,15 +62,18 @@ READY = jax.block_until_ready(jnp.ones(3))
 
 
 def blocked() -> None:
+    """A span and its wait."""
     with jaxkit.timer("blocked") as t:
         t.block(READY)
 
 
 def waited() -> None:
+    """The wait."""
     jax.block_until_ready(READY)
 
 
 def block(fun: Callable[[], None]) -> float:
+    """Microseconds a call."""
     begin = time.perf_counter_ns()
     for _ in range(INNER):
         fun()
@@ -74,6 +81,7 @@ def block(fun: Callable[[], None]) -> float:
 
 
 def loop(clock: bool) -> float:
+    """Microseconds a step."""
     batches = range(INNER)
     begin = time.perf_counter_ns()
     if clock:
@@ -102,6 +110,7 @@ def difference(ours: Callable[[], float], theirs: Callable[[], float], rounds: i
 
 
 def main() -> None:
+    """Prints the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a fifth of the blocks")
     rounds = 10 if parser.parse_args().quick else 50

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
 
 __all__ = ["Durations"]
 
-# Bins in each doubling: one is 0.5 to 0.8 percent wide. All durations from 1 ns to a year fit into
-# 7,000 of them, and those of one span, which lie close to each other, into some tens.
-_BINS = 128
-_DOUBLE = 2 * _BINS
+# A bin is a float64 without all but its exponent and the first seven bits of its mantissa: 128 for
+# each doubling, 0.4 to 0.8 percent wide. All durations from 1 ns to a year fit into 7,000 of them,
+# and those of one span, which lie close to each other, into some tens.
+_CUT = 52 - 7
 
 
 class Durations:
-    """The durations of one thing, added one by one.
+    """The durations of one thing, added some at a time.
 
     Example:
         >>> durations = Durations()
-        >>> for nanoseconds in (1_000, 3_000, 2_000):
-        ...     durations.add(nanoseconds)
+        >>> durations.add([1_000, 3_000, 2_000])
         >>> durations.count, durations.total, durations.most
         (3, 6000, 3000)
         >>> abs(durations.quantile(0.5) / 2_000 - 1) < 0.005
@@ -41,18 +43,17 @@ class Durations:
         self.most = 0
         self._bins: Counter[int] = Counter()
 
-    def add(self, *nanoseconds: int) -> None:
+    def add(self, nanoseconds: Sequence[int]) -> None:
         """Adds some; the caller sees to it that no other thread does at the same time."""
-        self.most = max(self.most, *nanoseconds)
-        self.least = min(self.least, *nanoseconds) if self.count else min(nanoseconds)
+        if not nanoseconds:
+            return
+        least = min(nanoseconds)
+        self.least = min(self.least, least) if self.count else least
+        self.most = max(self.most, max(nanoseconds))
         self.count += len(nanoseconds)
         self.total += sum(nanoseconds)
-        self._bins.update(
-            [
-                exponent * _BINS + int(mantissa * _DOUBLE)
-                for mantissa, exponent in map(math.frexp, nanoseconds)
-            ]
-        )
+        bits = np.array(nanoseconds, np.float64).view(np.int64)
+        self._bins.update((bits >> _CUT).tolist())
 
     def merge(self, other: Durations) -> None:
         """Adds all of another's."""
@@ -86,8 +87,6 @@ class Durations:
 
 
 def _middle(key: int) -> float:
-    """Of a bin; the mantissas are those from a half to one."""
-    if not key:
-        return 0.0
-    exponent, position = divmod(key - _BINS, _BINS)
-    return math.ldexp((position + _BINS + 0.5) / _DOUBLE, exponent)
+    """Of a bin; that of nothing is nothing."""
+    bits = (key << _CUT) | (1 << (_CUT - 1)) if key else 0
+    return float(np.int64(bits).view(np.float64))

@@ -47,7 +47,7 @@ def of_spans(spans: Spans, log: CompileLog | None = None) -> Timeline:
         spans: The recording.
         log: Of what was compiled, if it is not the recording's.
     """
-    recent, left_out, epoch = spans.recent()
+    recent, left_out, epoch = spans.kept()
     log = spans.log or log
     compiled = [] if log is None else timelines(log.events, left_out=log.dropped)
     first = min((begin for _, _, begin, _, _ in recent), default=0)

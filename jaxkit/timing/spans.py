@@ -64,15 +64,21 @@ class SpanStats:
 class Node:
     """The spans of one name within those of another node."""
 
-    __slots__ = ("children", "compile_seconds", "durations", "errors", "name", "path")
+    __slots__ = ("children", "compile_seconds", "durations", "errors", "fresh", "name", "path")
 
     def __init__(self, path: tuple[str, ...]) -> None:
         self.path = path
         self.name = path[-1] if path else ""
         self.children: dict[str, Node] = {}
         self.durations = Durations()
+        self.fresh: deque[int] = deque()  # not added up yet; other threads may append to it
         self.errors = 0
         self.compile_seconds = 0.0
+
+    def settle(self) -> None:
+        """Adds up what has ended; the caller holds the recording's lock."""
+        take = self.fresh.popleft
+        self.durations.add([take() for _ in range(len(self.fresh))])
 
 
 class Track:
@@ -87,7 +93,7 @@ class Track:
 
 
 # A span that has ended: begin and end from `time.perf_counter_ns`, the name of its error.
-_Ended = tuple[Node, Track, int, int, str | None]
+Ended = tuple[Node, Track, int, int, str | None]
 
 
 class _Local(threading.local):
@@ -123,12 +129,9 @@ class Spans:
         self._lock = threading.RLock()
         self.root = Node(())
         self._nodes = 0
-        self._fresh: deque[_Ended] = deque()
-        self._recent: deque[_Ended] = deque(maxlen=_KEPT)
-        self._total = 0
+        self.recent: deque[Ended] = deque(maxlen=_KEPT)  # the last that have ended
         self._epoch = time.time() - time.perf_counter()
-        self._begin: int | None = None
-        self._last = 0
+        self.begin: int | None = None  # when the recording began, or the first span of all
         self._end: int | None = None
         self._watch: Watch | None = None
         self.heard: set[tuple[str, str, int]] = set()
@@ -148,32 +151,25 @@ class Spans:
 
     def add(self, node: Node, begin: int, end: int, error: str | None = None) -> None:
         """Adds a span that has ended, with its times from `time.perf_counter_ns`."""
-        self._fresh.append((node, _LOCAL.track, begin, end, error))
-        if len(self._fresh) > _BATCH:
-            self.settle()
+        fresh = node.fresh
+        fresh.append(end - begin)
+        self.recent.append((node, _LOCAL.track, begin, end, error))
+        if error is not None or self.begin is None or len(fresh) > _BATCH:
+            self._add(node, begin, error)
 
-    def settle(self) -> None:
-        """Adds up what has ended; a batch at a time that costs half as much as one by one."""
+    def _add(self, node: Node, begin: int, error: str | None) -> None:
+        """Adds up what has ended of a node: many at a time, which costs less than each alone."""
         with self._lock:
-            take = self._fresh.popleft  # other threads go on appending, none takes
-            batch = [take() for _ in range(len(self._fresh))]
-            if not batch:
-                return
-            by_node: dict[Node, list[int]] = {}
-            for node, _, begin, end, error in batch:
-                if node in by_node:
-                    by_node[node].append(end - begin)
-                else:
-                    by_node[node] = [end - begin]
-                if error is not None:
-                    node.errors += 1
-            for node, durations in by_node.items():
-                node.durations.add(*durations)
-            if self._begin is None:
-                self._begin = min(begin for _, _, begin, _, _ in batch)
-            self._last = max(self._last, batch[-1][3])
-            self._total += len(batch)
-            self._recent.extend(batch)
+            node.settle()
+            if error is not None:
+                node.errors += 1
+            if self.begin is None:
+                self.begin = begin
+
+    def _settle(self) -> None:
+        with self._lock:
+            for node in self._every():
+                node.settle()
 
     @property
     def wall_seconds(self) -> float:
@@ -181,13 +177,14 @@ class Spans:
 
         Of spans outside of any `recording` from the first begin to the last end.
         """
-        self.settle()
-        if self._begin is None:
+        self._settle()
+        if self.begin is None:
             return 0.0
-        end = self._last if self._end is None else self._end
-        if self._watch is not None and self._end is None:
-            end = time.perf_counter_ns()
-        return max(end - self._begin, 0) / 1e9
+        end = self._end
+        if end is None:
+            recording = self._watch is not None or not self.recent
+            end = time.perf_counter_ns() if recording else self.recent[-1][3]
+        return max(end - self.begin, 0) / 1e9
 
     def __iter__(self) -> Iterator[SpanStats]:
         wall = self.wall_seconds
@@ -223,8 +220,9 @@ class Spans:
     @property
     def count(self) -> int:
         """How many spans have ended."""
-        self.settle()
-        return self._total
+        self._settle()
+        with self._lock:
+            return sum(node.durations.count for node in self._every())
 
     def report(self) -> Report:
         """The figures so far, with a timeline of the last spans and of what was compiled.
@@ -240,15 +238,15 @@ class Spans:
 
     def clear(self) -> None:
         """Forgets what has ended; spans that are open are counted when they end."""
-        self.settle()
+        self._settle()
         with self._lock:
             for node in self._every():
                 node.durations = Durations()
                 node.errors, node.compile_seconds = 0, 0.0
-            self._recent.clear()
-            self._total, self._begin = 0, None
+            self.recent.clear()
+            self.begin = None
             if self._watch is not None:
-                self._begin = time.perf_counter_ns()
+                self.begin = time.perf_counter_ns()
 
     def __repr__(self) -> str:
         names = len({stats.name for stats in self})
@@ -267,7 +265,7 @@ class Spans:
 
             self._watch.start()
             self._epoch = RECORDER.epoch
-        self._begin = time.perf_counter_ns()
+        self.begin = time.perf_counter_ns()
 
     def stop(self) -> None:
         """Ends a recording; spans that are still open are counted all the same."""
@@ -280,11 +278,10 @@ class Spans:
         """The log of compilations; None where JAX is not listened to."""
         return None if self._watch is None else self._watch.log
 
-    def recent(self) -> tuple[list[_Ended], int, float]:
-        """The spans kept, how many are not, and what makes seconds since the epoch of a clock."""
-        self.settle()
-        with self._lock:
-            return list(self._recent), self._total - len(self._recent), self._epoch
+    def kept(self) -> tuple[list[Ended], int, float]:
+        """The last spans, how many are not there, and what makes seconds since the epoch."""
+        kept = self.recent.copy()
+        return list(kept), max(self.count - len(kept), 0), self._epoch
 
     def _hear(self, event: CompileEvent) -> None:
         """Runs on the thread that compiles, within the span that waits for it."""

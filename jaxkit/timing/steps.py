@@ -198,7 +198,7 @@ class StepClock(Generic[T]):
             jax.block_until_ready(leaf)
         self._add("blocked", self._mark)
         if self._window and not self._unblocked:
-            self._windows.add((self._mark - self._window) // self._every)
+            self._windows.add([(self._mark - self._window) // self._every])
         self._window, self._unblocked = self._mark, 0.0
 
     def _finish(self) -> None:

@@ -123,6 +123,8 @@ class timer:  # noqa: N801  # used like a function
         node = around.children.get(self._name)
         self._node = spans.child(around, self._name) if node is None else node
         _CURRENT.set(self)
+        if spans.begin is None:
+            spans.begin = _now()
         if _profiling():
             self._annotation = annotation = _Annotation(self._name)
             annotation.__enter__()

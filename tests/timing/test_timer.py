@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 import jaxkit
+from jaxkit._jax import tracing
 from jaxkit.errors import UsageError
 from jaxkit.timing import timed
 from jaxkit.timing.timer import _CURRENT
@@ -263,6 +264,32 @@ def test_under_a_trace_there_is_nothing_to_time(spans: Any, transform: Any, kind
         transform(lambda x: jaxkit.timer("late").block(x.sum()))(
             jnp.ones(3) if transform is not jax.grad else jnp.float32(1)
         )
+
+
+def test_where_jax_has_moved_what_tells(spans: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("jaxkit._jax.tracing.context", tracing._Unknown())
+    monkeypatch.setattr("jaxkit._jax.tracing.computing", None)
+    monkeypatch.setattr("jaxkit.timing.timer._context", tracing._Unknown())
+    with jaxkit.timer("outside"):
+        pass
+    with pytest.raises(UsageError):
+        jax.jit(jaxkit.timer("inside")(lambda x: x))(1.0)
+    assert paths(spans) == {("outside",): 1}
+
+
+def test_the_process_as_a_recording() -> None:
+    """From the first begin, also of a span that ends after others."""
+    code = (
+        "import time, jaxkit\n"
+        "with jaxkit.timer('outer'):\n"
+        "    time.sleep(0.02)\n"
+        "    with jaxkit.timer('inner'): pass\n"
+        "spans = jaxkit.timer.spans(); wall = spans.wall_seconds; time.sleep(0.02)\n"
+        "assert spans.wall_seconds == wall >= 0.02\n"
+        "assert 0.5 < spans['outer'].share <= 1\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert ran.returncode == 0, ran.stderr
 
 
 def test_callbacks_and_eager_code_are_timed(spans: Any) -> None:
