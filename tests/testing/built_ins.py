@@ -23,6 +23,7 @@ import jaxkit
 from jaxkit.report import Report
 from jaxkit.testing import Subject, check_transform
 from jaxkit.timing import timed
+from jaxkit.transforms import get
 
 
 class Case(NamedTuple):
@@ -54,6 +55,8 @@ BUILT_INS = (
     Case(jaxkit.check_finite),
     Case(jaxkit.emulate(dtype="bf16")),
     Case(jaxkit.max_compiles(n=1_000)),
+    Case(get("nan_origin")),
+    Case(get("shadow")),
     Case(timed),
     Case(jaxkit.x64),
     Case(jaxkit.x64(cast_back=True)),

@@ -29,6 +29,8 @@ from jaxkit.transforms import transform
 
 __all__ = ["sampling", "wait"]
 
+# Calls that wait to be looked at, each with its inputs: more are not kept, the next one may be.
+_WAITING = 8
 _LOGGER = logging.getLogger("jaxkit.shadow")
 
 
@@ -45,7 +47,8 @@ def sampling(
 ) -> Callable[..., Any]:
     """Looks at some calls beside the program: which line loses the digits.
 
-    The function returns what it does. The inputs of its first call, and of each `every`th, go to a
+    The function returns what it does. The inputs of its first call, and of each `every`th, as long
+    as few wait, go to a
     thread of ours, which evaluates the call as `jaxkit.shadow` does; the findings are handed to the
     enclosing `jaxkit.watch` or `jaxkit run`, or else logged. What is looked at is the function, not
     its derivatives: put it on the function that takes the gradient to look at those. To know its
@@ -77,6 +80,7 @@ class _Sampler:
         self._calls = Calls.of(fun)
         self._lock = threading.Lock()
         self._said: set[Any] = set()
+        self._missed = False
 
     def call(self, args: Any, kwargs: Any) -> Any:
         """Runs the function and has its inputs looked at, now or whenever the program runs."""
@@ -95,16 +99,20 @@ class _Sampler:
             kept = [_plain(lax.stop_gradient(value)) for value in program.inputs]
             jax.debug.callback(lambda *values: self._told(look, values), *kept)
         else:
-            _WORKER.add(look, program.inputs)
+            self._add(look, program.inputs)
         return self._fun(*args, **kwargs)
 
     def _told(self, look: _Look, values: Sequence[Any]) -> None:
         if self._is_sampled():
-            _WORKER.add(look, [np.array(value) for value in values])
+            self._add(look, [np.array(value) for value in values])
+
+    def _add(self, look: _Look, values: Sequence[Any]) -> None:
+        self._missed = not _WORKER.add(look, values)
 
     def _is_sampled(self) -> bool:
         number = self._calls.next()
-        return number == 1 or (self._every > 0 and (number - 1) % self._every == 0)
+        due = self._every > 0 and (number - 1) % self._every == 0
+        return number == 1 or due or self._missed
 
     def found(self, finding: Finding) -> None:
         """Hands on what was not said before."""
@@ -146,18 +154,23 @@ class _Worker:
     """A thread that looks at calls, one after the other."""
 
     def __init__(self) -> None:
-        self._queue: queue.Queue[tuple[_Look, Sequence[Any]]] = queue.Queue()
+        self._queue: queue.Queue[tuple[_Look, Sequence[Any]]] = queue.Queue(_WAITING)
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
-    def add(self, look: _Look, values: Sequence[Any]) -> None:
+    def add(self, look: _Look, values: Sequence[Any]) -> bool:
+        """Whether there is room for it."""
         with self._lock:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="jaxkit shadow", daemon=True)
                 self._thread.start()
                 before_the_end(wait)
                 atexit.register(wait)
-        self._queue.put((look, values))
+        try:
+            self._queue.put_nowait((look, values))
+        except queue.Full:
+            return False
+        return True
 
     def _run(self) -> None:
         while True:

@@ -10,6 +10,7 @@ from typing import Any
 from jaxkit.numerics.precision.analysis import Analysis, Attributed, Compared
 from jaxkit.numerics.precision.findings import divergence_of, findings_of
 from jaxkit.numerics.precision.outputs import Leaf
+from jaxkit.numerics.precision.page import blocks_of
 from jaxkit.report import Finding, SourceLine
 from jaxkit.report.finding import rank
 from jaxkit.report.versions import installed_versions
@@ -46,6 +47,7 @@ def report_of(analysis: Analysis, inputs: Sequence[Any], kind: Any) -> Any:
         "shadow",
         findings,
         _data(analysis, leaves, attributed, lines),
+        blocks_of(analysis.name, leaves, findings, lines),
         versions=_versions(),
         name=analysis.name,
         by_line=lines,
