@@ -14,6 +14,7 @@ import typer
 from typer.main import get_command
 
 from jaxkit import __version__
+from jaxkit.cli.bench import bench
 from jaxkit.cli.doctor import doctor
 from jaxkit.cli.inspect import inspect
 from jaxkit.cli.lint import lint
@@ -46,6 +47,7 @@ app.command("inspect")(inspect)
 app.command("lint")(lint)
 app.command("shadow")(shadow)
 app.command("nan-origin")(nan_origin)
+app.command("bench")(bench)
 app.command("doctor")(doctor)
 app.command("transforms")(transforms)
 

@@ -59,13 +59,15 @@ def written(args: Sequence[str] | None, more: Sequence[str] | None) -> list[str]
 
 
 def prepared(
-    asked: Asked, values: Values | None = None
+    asked: Asked, values: Values | None = None, *, untouched: bool = False
 ) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]:
     """The function, its positional and its keyword arguments.
 
     Args:
         asked: What was asked for.
         values: What gives arrays their values; None for shapes in the place of all of them.
+        untouched: Whether the function is to be the user's own object, which gets plain values
+            among its arguments, not one around it that has them.
 
     Raises:
         UsageError: What is wrong with it.
@@ -87,7 +89,10 @@ def prepared(
         _check_used(dims)
     _check_fits(asked, fun, args, kwargs)
     args, kwargs = _settled((args, kwargs), values)
-    fun, args, kwargs = _without_fixed(fun, args, kwargs)
+    if untouched:
+        args, kwargs = _as_values((args, kwargs))
+    else:
+        fun, args, kwargs = _without_fixed(fun, args, kwargs)
     if asked.grad:
         fun = _gradient(fun, args, kwargs)
     return fun, args, kwargs
@@ -256,6 +261,12 @@ def _settled(given: Any, values: Values | None) -> Any:
         return values.of(leaf)
 
     return jax.tree.map(settled, given)
+
+
+def _as_values(given: Any) -> Any:
+    import jax
+
+    return jax.tree.map(lambda leaf: leaf.value if isinstance(leaf, Fixed) else leaf, given)
 
 
 def _without_fixed(

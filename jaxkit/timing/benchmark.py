@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from jaxkit._jax.jaxprs import name_of
+from jaxkit.errors import UsageError
 from jaxkit.timing.clock import Budget, checked_seconds
 from jaxkit.timing.heard import Heard
 from jaxkit.timing.measured import timing_of
@@ -77,8 +78,7 @@ def benchmark(
 
     Raises:
         TypeError: `fun` is not callable, or an option is of another type.
-        ValueError: An option makes no sense.
-        UsageError: When called: JAX is tracing.
+        UsageError: An option makes no sense; when called: JAX is tracing.
 
     References:
         The ways to be wrong: jax-ml/jax#1219, #21300, #9675, #15761; measured in docs/timing.md.
@@ -89,7 +89,7 @@ def benchmark(
     if setup is not None and not callable(setup):
         raise TypeError(f"setup must be a function, got setup={setup!r}")
     if items is not None and not items > 0:
-        raise ValueError(f"items must be above 0, got items={items!r}")
+        raise UsageError(f"items must be above 0, got items={items!r}")
 
     def benchmarked(*args: Any, **kwargs: Any) -> Timing:
         refuse_trace("jaxkit.benchmark", (args, kwargs))

@@ -7,6 +7,8 @@ import gc
 import time
 from collections.abc import Iterator
 
+from jaxkit.errors import UsageError
+
 __all__ = ["Budget", "checked_seconds", "quiet"]
 
 
@@ -54,12 +56,12 @@ def checked_seconds(name: str, value: float) -> float:
 
     Raises:
         TypeError: It is no number.
-        ValueError: It is not above zero, or not finite.
+        UsageError: It is not above zero, or not finite.
     """
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"{name} must be a number of seconds, got {name}={value!r}")
     if not 0 < value < float("inf"):
-        raise ValueError(f"{name} must be above 0 and finite, got {name}={value!r}")
+        raise UsageError(f"{name} must be above 0 and finite, got {name}={value!r}")
     return float(value)
 
 

@@ -74,8 +74,8 @@ def compare(
 
     Raises:
         TypeError: A function is not callable, or an option is of another type.
-        UsageError: Fewer than two functions, or a baseline that is none of them; when called: JAX
-            is tracing.
+        UsageError: Fewer than two functions, a baseline that is none of them, seconds that make no
+            sense; when called: JAX is tracing.
 
     References:
         Yuen's interval of trimmed means of the log ratios of groups' minima: the rule with the

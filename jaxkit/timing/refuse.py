@@ -10,7 +10,7 @@ import jax
 import jax.core
 
 from jaxkit._jax.jaxprs import name_of
-from jaxkit._jax.trace_state import is_tracing
+from jaxkit._jax.tracing import trace_kind
 from jaxkit.errors import UsageError
 
 __all__ = ["check_function", "refuse_trace"]
@@ -26,12 +26,13 @@ def refuse_trace(tool: str, call: Any) -> None:
     Raises:
         UsageError: It is, and the seconds would be those of the trace.
     """
-    leaves = jax.tree.leaves(call)
-    if is_tracing() or any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
+    traced = any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(call))
+    inside = trace_kind() or ("a transformation of JAX" if traced else None)
+    if inside is not None:
         raise UsageError(
-            f"{tool} was called while JAX is tracing (inside of jit, vmap, grad or the like), "
-            "where nothing runs and a clock measures the trace; call it outside, on the "
-            f"transformed function: {tool}(jax.jit(f))(x)"
+            f"{tool} was called inside of {inside}, while JAX is tracing: nothing runs there, and "
+            "a clock measures the trace; call it outside, on the transformed function: "
+            f"{tool}(jax.jit(f))(x)"
         )
 
 

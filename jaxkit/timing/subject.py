@@ -292,8 +292,10 @@ class WarmUp:
         facts.generator = facts.generator or hasattr(out, "gi_frame")
         facts.repeated = facts.repeated or _repeated(self._last, out, call)
         if facts.empty and not facts.hidden and self._uses_jax():
-            self._dropped.append(block.dropped_work() - 0.3 * seconds)
-            facts.dropped = min(self._dropped) > 0
+            after = block.dropped_work(min(max(0.5 * seconds, 0.03), 0.5))
+            if self.seconds:  # the first one has compiled
+                self._dropped.append(after - 0.3 * seconds)
+            facts.dropped = bool(self._dropped) and min(self._dropped) > 0
         self.subject.wait = block.wait_for(
             facts.kinds,
             search=facts.hidden,
