@@ -20,7 +20,7 @@ from jaxkit.numerics.precision.decisions import decision_program
 from jaxkit.numerics.precision.outputs import Leaf, compare_outputs, first_program
 from jaxkit.numerics.precision.plan import Frame, Tap, loops_of, plan_of
 from jaxkit.numerics.precision.suspects import Statistics, Suspect, pick, summarize
-from jaxkit.numerics.precision.tolerance import coarsest, rtol_of, tiny_of
+from jaxkit.numerics.precision.tolerance import coarsest, floor_of, rtol_of
 from jaxkit.numerics.precision.wide import is_float
 from jaxkit.report import Finding
 
@@ -104,7 +104,7 @@ class Analysis:
                 dtype = coarsest(self.cone(index), var.aval.dtype)
                 allowed = rtol_of(dtype) if rtol is None else rtol
                 name = "output" + jax.tree_util.keystr(path)
-                self.leaves.append((index, name, allowed, tiny_of(var.aval.dtype)))
+                self.leaves.append((index, name, allowed, floor_of(var.aval.dtype, allowed)))
         self._first: Any = None
         self._origin: Origin | None = None
         self._attributions: dict[Any, Any] = {}
@@ -163,9 +163,10 @@ class Analysis:
             suspects = pick(statistics, leaf.rtol)
             values = self._capture(key, closed, plan, suspects, inputs)
         closure = sum(each.contribution for each in statistics)
-        error = float(np.sqrt(norms[0] / norms[1])) if norms[1] else float(norms[0] > 0)
+        error = norms[0] / norms[1] if norms[1] else float(norms[0] > 0)
         if leaf.verdict == "tail":
-            error = float(np.sqrt(norms[2] / norms[3]))
+            error = norms[2]
+        error = float(error)
         return Attributed(leaf, plan, statistics, closure, error, suspects, values)
 
     def diverge(self, leaf: Leaf, inputs: Sequence[Any], compared: Compared) -> Diverged | None:
@@ -200,8 +201,8 @@ class Analysis:
 
     def _attribution(self, leaf: Leaf, lengths: tuple[int, ...]) -> Any:
         closed, plan = self._plan(leaf, lengths)
-        tiny = tiny_of(jaxprs.open_jaxpr(closed).outvars[0].aval.dtype)
-        return closed, plan, jax.jit(attribution_program(closed, plan, tiny))
+        floor = floor_of(jaxprs.open_jaxpr(closed).outvars[0].aval.dtype, leaf.rtol)
+        return closed, plan, jax.jit(attribution_program(closed, plan, floor))
 
     def _capture(
         self, key: Any, closed: Any, plan: Frame, suspects: Sequence[Suspect], inputs: Any

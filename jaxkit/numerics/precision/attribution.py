@@ -68,6 +68,10 @@ def collect(frame: Frame, found: Any) -> dict[Tap, np.ndarray]:
 class Tapped(Dual):
     """The shadow goes on through taps."""
 
+    def turning(self, step: Any) -> Any:
+        # To store what each turn's taps look at takes longer than to compute it again.
+        return jax.checkpoint(step, prevent_cse=False)
+
     def measure(self, tap: Tap, at: Equation, one: Measured, given: Any) -> Any:
         exact = one.exact()
         rows = zip(at.eqn.outvars, one.outs, exact, one.shadows, strict=True)
@@ -112,12 +116,13 @@ def _square(value: Any) -> Any:
 _tap.defvjp(_tap_forward, _tap_backward)
 
 
-def attribution_program(closed: Any, plan: Frame, tiny: float) -> Any:
+def attribution_program(closed: Any, plan: Frame, floor: float) -> Any:
     """The program that attributes the error of a program's only result to its equations.
 
     Returns:
-        A function of (inputs, slots, mode) that gives (statistics in the form of the slots, the
-        error in norm and the norm of the result as the shadow has it when it follows the program).
+        A function of (inputs, slots, mode) that gives (statistics in the form of the slots, sums of
+        the magnitudes of errors, of the result and of relative errors, of a shadow that follows
+        the program).
         Mode 0 looks at the result in norm, 1 at each element by itself.
     """
 
@@ -129,12 +134,14 @@ def attribution_program(closed: Any, plan: Frame, tiny: float) -> Any:
 
         value, back, out = jax.vjp(shadow, slots, has_aux=True)
         error = _finite(up(out) - value)
-        scale = jnp.where(mode == 1, jnp.maximum(jnp.abs(value), tiny), 1.0)
+        scale = jnp.where(mode == 1, jnp.maximum(jnp.abs(value), floor), 1.0)
         scaled = error / scale
-        total = jnp.sum(_square(scaled))
-        direction = jnp.where(total > 0, jnp.conj(scaled) / scale / total, 0)
+        most = jnp.maximum(jnp.max(jnp.abs(scaled), initial=0), np.finfo(float).tiny)
+        unit = scaled / most  # squares must not underflow
+        total = jnp.sum(_square(unit))
+        direction = jnp.where(total > 0, jnp.conj(unit) / total, 0) / (scale * most)
         [found] = back(direction.astype(value.dtype))
-        size = jnp.sum(_square(_finite(value)))
-        return found, jnp.stack([jnp.sum(_square(error)), size, total, jnp.float64(value.size)])
+        sizes = [jnp.sum(jnp.abs(error)), jnp.sum(jnp.abs(_finite(value)))]
+        return found, jnp.stack([*sizes, jnp.sum(jnp.minimum(jnp.abs(scaled), 1))])
 
     return program

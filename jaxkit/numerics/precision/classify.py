@@ -76,6 +76,7 @@ def classify(
     tiny: float,
     absolute: Callable[[], np.ndarray] | None = None,
     by_element: bool = False,
+    turned: bool = False,
 ) -> Diagnosis:
     """Says what an equation does.
 
@@ -87,11 +88,13 @@ def classify(
         tiny: The least magnitude that it has in full.
         absolute: Of a sum, the sum of the magnitudes.
         by_element: Whether a small element counts as much as a large one.
+        turned: Whether a loop has turned before.
     """
     index = _worst(values, rtol, tiny, by_element=by_element)
     with np.errstate(all="ignore"):  # where double precision has zero, a ratio may be infinite
         facts = _facts(name, values, index, eps, tiny, absolute)
-    return dataclasses.replace(facts, kind=_kind(name, facts, values, index, rtol, tiny))
+        kind = _kind(name, facts, values, rtol, eps, tiny, turned)
+    return dataclasses.replace(facts, kind=kind)
 
 
 def _worst(values: Values, rtol: float, tiny: float, *, by_element: bool) -> tuple[int, ...]:
@@ -170,9 +173,11 @@ def _error(value: np.ndarray, shadow: np.ndarray) -> float:
     return float(off / size) if size else float("inf")
 
 
-def _kind(name: str, facts: Diagnosis, values: Values, index: Any, rtol: float, tiny: float) -> str:
-    out = values.out[index]
-    exact = abs(values.exact[index])
+def _kind(
+    name: str, facts: Diagnosis, values: Values, rtol: float, eps: float, tiny: float, turned: bool
+) -> str:
+    out = values.out[facts.index]
+    exact = abs(values.exact[facts.index])
     if not np.isfinite(out):
         return "overflow" if np.isfinite(exact) else "invalid"
     makes = facts.introduced >= facts.amplification * facts.inherited
@@ -182,8 +187,9 @@ def _kind(name: str, facts: Diagnosis, values: Values, index: Any, rtol: float, 
         return "branch-divergence"
     if name in _CASTS:
         return "low-precision-cast" if makes else "error-accumulation"
+    slowly = turned and not makes and _grows_slowly(facts, eps)
     if name in _ADDS:
-        return _of_addition(facts, makes, rtol)
+        return _of_addition(facts, rtol, eps, slowly=slowly)
     if name in SUMS:
         if facts.condition > _AMPLIFIES:
             return "cancellation"
@@ -192,14 +198,21 @@ def _kind(name: str, facts: Diagnosis, values: Values, index: Any, rtol: float, 
         return "ill-conditioned"
     if makes:
         return "ill-conditioned" if facts.introduced > rtol else "error-accumulation"
-    if name not in _STEADY and facts.amplification > _CANCELS:
+    if name not in _STEADY and facts.amplification > _CANCELS and not slowly:
         return "ill-conditioned"
     return "error-accumulation"
 
 
-def _of_addition(facts: Diagnosis, makes: bool, rtol: float) -> str:
-    if not makes and facts.condition > _CANCELS:
-        return "cancellation"
+def _grows_slowly(facts: Diagnosis, eps: float) -> bool:
+    """Whether the loop before has made more of the error, in digits, than this equation."""
+    whole = np.log(max(facts.total, eps) / eps)
+    return bool(np.log(max(facts.inherited, eps) / eps) > whole / 2)
+
+
+def _of_addition(facts: Diagnosis, rtol: float, eps: float, *, slowly: bool) -> str:
+    # A rounded sum is off by half of eps; more than that is a product that was not rounded.
+    if facts.condition > _CANCELS and facts.total > _CANCELS * eps:
+        return "error-accumulation" if slowly else "cancellation"
     least = min((abs(x) for x in facts.operands if x), default=0.0)
     if least and facts.introduced * abs(facts.shadow) > rtol * least:
         return "absorption"

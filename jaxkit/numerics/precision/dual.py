@@ -73,6 +73,10 @@ class Dual(Rule):
     def primal(self, box: Any) -> Any:
         return primal_of(box)
 
+    def turning(self, step: Any) -> Any:
+        """The body of a loop, in the form in which it is to be turned. To be overridden."""
+        return step
+
     def measure(self, tap: Tap, at: Equation, one: Measured, given: Any) -> Any:
         """The shadow of a result that goes on from here. To be overridden.
 
@@ -217,7 +221,7 @@ def _scan(run: Run, at: Equation, boxes: Sequence[Any]) -> Sequence[Any]:
 
     with jaxprs.place_of(at.eqn):
         (last, at.state), stacked = lax.scan(
-            step,
+            run.rule.turning(step),
             start,
             (list(boxes[second:]), given),
             length=at.params["length"],
@@ -247,7 +251,9 @@ def _while(run: Run, at: Equation, boxes: Sequence[Any]) -> Sequence[Any]:
         return jax.tree.map(lambda new, old: jnp.where(on, new, old), last, carried), None
 
     with jaxprs.place_of(at.eqn):
-        (last, at.state), _ = lax.scan(turn, start, given, length=loop.length)
+        (last, at.state), _ = lax.scan(
+            run.rule.turning(turn), start, given, length=loop.length
+        )
     return last
 
 

@@ -100,6 +100,7 @@ def _diagnose(suspect: Suspect, values: Values, found: Attributed) -> Diagnosis:
         tiny=tiny_of(out.dtype),
         absolute=absolute,
         by_element=found.leaf.verdict == "tail",
+        turned=any(suspect.order[1::2][: len(suspect.turn)]),
     )
 
 

@@ -22,7 +22,8 @@ __all__ = ["Leaf", "compare_outputs", "first_program"]
 _ZERO = 2.0**-20
 # The shares of elements that are off by more than the tolerance times each of these bound the tail.
 _STEPS = tuple(8.0**j for j in range(6))
-_STATISTICS = 8 + len(_STEPS)
+_STATISTICS = 10 + len(_STEPS)
+_LEAST = 1e-280
 
 
 def first_program(
@@ -75,6 +76,8 @@ def _compare(out: Any, wide: Any, rtol: float, tiny: float) -> Any:
         (~finite & wide_finite).astype(float),
         zero.astype(float),
         jnp.ones_like(error),
+        error,
+        size,
     )
     return sums(columns)
 
@@ -140,26 +143,23 @@ def compare_outputs(
 def _judge(
     row: np.ndarray, index: int, name: str, rtol: float, tiny: float, pair: Callable[[], Any]
 ) -> Leaf:
-    error, size, counted, finite, *counts, wide_bad, only, zeros, all_of_them = row
+    error, size, counted, finite, *counts, wide_bad, only, zeros, all_of_them, errors, sizes = row
     bad = all_of_them - finite
     norm, counted_norm = _ratio(error, size), _ratio(counted, size)
+    if size < _LEAST:  # squares have underflowed
+        norm = counted_norm = errors / sizes if sizes else float(errors > 0)
     if bad or only or wide_bad:
         return Leaf(index, name, rtol, norm, 0.0, "nonfinite")
     tail = _bound(counts, all_of_them, rtol)
+    if norm > rtol and sizes <= _ZERO * errors:
+        return Leaf(index, name, rtol, norm, tail, "zero")
+    if counted_norm > rtol:
+        return Leaf(index, name, rtol, norm, tail, "wrong")
     if tail > rtol:
         tail = _tail(*pair(), tiny, zero_counts=True)
-    verdict = "fine"
-    if norm > rtol and size <= _ZERO**2 * error:
-        verdict = "zero"
-    elif counted_norm > rtol:
-        verdict = "wrong"
-    elif tail > rtol and zeros:
-        rest = _tail(*pair(), tiny, zero_counts=False)
-        verdict = "tail" if rest > rtol else "zero"
-    elif tail > rtol:
-        verdict = "tail"
-    elif norm > rtol:
-        verdict = "zero"
+    if tail > rtol and (not zeros or _tail(*pair(), tiny, zero_counts=False) > rtol):
+        return Leaf(index, name, rtol, norm, tail, "tail")
+    verdict = "zero" if max(tail, norm) > rtol else "fine"
     return Leaf(index, name, rtol, norm, tail, verdict)
 
 

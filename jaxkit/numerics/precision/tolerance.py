@@ -10,7 +10,7 @@ from jaxkit._jax import jaxprs
 from jaxkit.jaxpr.nesting import nested
 from jaxkit.numerics.precision.wide import MOVES, OPAQUE, is_float
 
-__all__ = ["coarsest", "eps_of", "rtol_of", "tiny_of"]
+__all__ = ["coarsest", "eps_of", "floor_of", "rtol_of", "tiny_of"]
 
 
 def eps_of(dtype: Any) -> float:
@@ -21,6 +21,16 @@ def eps_of(dtype: Any) -> float:
 def tiny_of(dtype: Any) -> float:
     """The least magnitude that a dtype has with all of its digits."""
     return float(jnp.finfo(dtype).smallest_normal)
+
+
+def floor_of(dtype: Any, rtol: float) -> float:
+    """The magnitude below which an element by itself does not matter.
+
+    What is less than `tiny_of` may be flushed to zero, and to half of the elements that happens
+    in many a softmax; float16 and narrower formats count on in smaller steps.
+    """
+    tiny = tiny_of(dtype)
+    return tiny / max(rtol, 1e-6) if tiny < 1e-30 else tiny
 
 
 def rtol_of(dtype: Any) -> float:
