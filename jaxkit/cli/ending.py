@@ -8,6 +8,9 @@ import time
 
 TYPE_CHECKING = False  # as typing's, whose import costs 3 ms
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
     from jaxkit.cli.launch import Job
     from jaxkit.cli.request import Request
     from jaxkit.compiles.recording import Recording
@@ -80,7 +83,22 @@ def summarise(recording: Recording, *, wall_seconds: float | None) -> Report:
 
     notes = dict(recording.meta.get("notes") or {})
     report = build_report(recording.events, wall_seconds=wall_seconds, notes=notes)
+    if recording.meta.get("spans"):
+        report = _with_spans(report, recording.meta["spans"])
     return with_findings(report, recording.findings) if recording.findings else report
+
+
+def _with_spans(report: Report, spans: Mapping[str, Any]) -> Report:
+    """What the program measured itself, below what was compiled."""
+    from dataclasses import replace
+
+    from jaxkit.timing.span_report import from_recording
+
+    try:
+        blocks = from_recording(spans)
+    except (KeyError, TypeError, ValueError):  # written by another version
+        return report
+    return replace(report, blocks=[*report.blocks, *blocks])
 
 
 def _glance(spool: str) -> tuple[bool, bool]:
@@ -91,7 +109,7 @@ def _glance(spool: str) -> tuple[bool, bool]:
     except OSError:
         return False, False
     marks = (b"jaxkit.compile/1", b'"compiling": {', b'"notes": {"', b'"undefined": [')
-    marks += (b'"finding": {',)
+    marks += (b'"finding": {', b'"spans": {"wall_seconds"')
     return b'"versions"' in head, any(mark in head for mark in marks)
 
 

@@ -112,12 +112,23 @@ class _Session:
             missing = self._undefined()
             if missing:
                 self.note(undefined=missing)
+            self._note_spans()
             if self._watch is not None:
                 self._watch.stop(exit=None)
             self._hand_over()
         except (Exception, KeyboardInterrupt):
             # The monitor notices that it was not told of an end, and reports what was recorded.
             return
+
+    def _note_spans(self) -> None:
+        """What the program has measured with jaxkit.timer, outside of recordings of its own."""
+        used = sys.modules.get("jaxkit.timing.timer")
+        if used is not None:
+            from jaxkit.timing.span_report import to_recording
+
+            spans = to_recording(used.PROCESS)
+            if spans is not None:
+                self.note(spans=spans)
 
     def _hand_over(self) -> None:
         if [_identity(fd) for fd in self._fds] != self._files or not self._fds:

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from jaxkit.errors import UsageError
@@ -57,7 +57,7 @@ def render_trace(report: Report) -> str:
     begins = [each.origin + span.start for each in found for span in each.spans]
     first = min(begins, default=min(each.origin for each in found))
     document = {
-        "traceEvents": list(_all_events(found, first)),
+        "traceEvents": [event for each in _merged(found) for event in _events(each, first)],
         "displayTimeUnit": "ms",
         "otherData": {
             "tool": f"jaxkit {report.tool}",
@@ -82,21 +82,29 @@ def timelines(blocks: Sequence[Block]) -> Iterator[Timeline]:
             yield from timelines(block.whole)
 
 
-def _all_events(found: Sequence[Timeline], first: float) -> Iterator[dict[str, Any]]:
-    threads: Counter[int] = Counter()  # of each process, so that no two timelines share one
-    for timeline in found:
-        for event in _events(timeline, first, threads[timeline.process]):
-            threads[timeline.process] = max(threads[timeline.process], event["tid"])
-            yield event
+def _merged(found: Sequence[Timeline]) -> Iterator[Timeline]:
+    """One timeline for each process: what two of them tell of one thread belongs together."""
+    for process in dict.fromkeys(each.process for each in found):
+        own = [each for each in found if each.process == process]
+        first = min(own, key=lambda each: each.origin if each.spans else math.inf)
+        spans = [
+            replace(span, start=span.start + (each.origin - first.origin))
+            if each != first
+            else span
+            for each in own
+            for span in each.spans
+        ]
+        yield replace(first, spans=spans)
 
 
-def _events(timeline: Timeline, first: float, thread: int) -> Iterator[dict[str, Any]]:
+def _events(timeline: Timeline, first: float) -> Iterator[dict[str, Any]]:
     process = timeline.process
     yield _about("process_name", process, 0, name=escape(timeline.title or "jaxkit"))
     tracks: dict[str, list[TimeSpan]] = {}
     for span in timeline.spans:
         tracks.setdefault(span.track, []).append(span)
     offset = round((timeline.origin - first) * 1e9)
+    thread = 0
     for track, spans in sorted(tracks.items(), key=lambda item: item[0] != "MainThread"):
         placed = place(spans)
         for lane in range(1 + max(each.lane for each in placed)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -13,9 +14,10 @@ from jaxkit.report.blocks import Align, Block
 from jaxkit.timing.spans import Spans, SpanStats
 from jaxkit.timing.units import seconds_text
 
-__all__ = ["of_spans", "recompiled", "report_of"]
+__all__ = ["from_recording", "of_spans", "recompiled", "report_of", "to_recording"]
 
 _SHOWN = 100
+_RECORDED = 5_000  # spans in the recording of a run, for its timeline
 
 
 def report_of(spans: Spans) -> Report:
@@ -73,6 +75,48 @@ def of_spans(spans: Spans, log: CompileLog | None = None) -> Timeline:
             for s in each.spans
         ]
     return Timeline(drawn, "spans", origin, os.getpid(), left_out)
+
+
+def to_recording(spans: Spans) -> dict[str, Any] | None:
+    """The figures and the last spans as JSON values; None where there are none.
+
+    Args:
+        spans: The recording.
+    """
+    found = list(spans)
+    if not found:
+        return None
+    timeline = of_spans(spans)
+    last = timeline.spans[-_RECORDED:]
+    return {
+        "wall_seconds": spans.wall_seconds,
+        "count": spans.count,
+        "stats": [_as_data(stats) for stats in found],
+        "origin": timeline.origin,
+        "process": timeline.process,
+        "left_out": timeline.left_out + len(timeline.spans) - len(last),
+        "last": [[s.name, s.start, s.seconds, s.track, dict(s.details)] for s in last],
+    }
+
+
+def from_recording(data: Mapping[str, Any]) -> list[Block]:
+    """What a person reads of what `to_recording` has written.
+
+    Args:
+        data: As read back.
+    """
+    found = [SpanStats(**{**each, "path": tuple(each["path"])}) for each in data["stats"]]
+    spans = [
+        TimeSpan(str(name), start, seconds, str(track), "span", details)
+        for name, start, seconds, track, details in data["last"]
+    ]
+    timeline = Timeline(spans, "spans", data["origin"], data["process"], data["left_out"])
+    drawn = partial(_drawn, timeline)
+    return [
+        Text(_headline(found, data["count"], data["wall_seconds"]), style="heading"),
+        _table(found[:_SHOWN]),
+        Section("Spans", drawn, brief=[]),
+    ]
 
 
 def recompiled(spans: Spans) -> list[Finding]:

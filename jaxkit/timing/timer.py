@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from jaxkit.report import Report
     from jaxkit.timing.steps import StepClock
 
-__all__ = ["check_name", "current_spans", "open_nodes", "timer"]
+__all__ = ["PROCESS", "check_name", "current_spans", "open_nodes", "timer"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -272,7 +272,9 @@ class timer:  # noqa: N801  # used like a function
 
 
 _CURRENT: ContextVar[timer | None] = ContextVar("jaxkit_timer", default=None)
-_SPANS: ContextVar[Spans] = ContextVar("jaxkit_spans", default=Spans())  # noqa: B039  # locked
+# What begins outside of any recording; locked, as it is shared by all threads.
+PROCESS = Spans()
+_SPANS: ContextVar[Spans] = ContextVar("jaxkit_spans", default=PROCESS)
 
 
 def current_spans() -> Spans:

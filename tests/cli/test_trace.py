@@ -34,3 +34,34 @@ def test_a_tool_without_a_timeline(tmp_path: Path) -> None:
     found = jaxkit("lint", "model:f", "f32[3]", "--report", "out.trace.json", cwd=tmp_path)
     assert found.code == 2
     assert "a report of lint has no timeline to be written as .trace.json" in found.own
+
+
+def test_the_spans_of_a_program_stand_in_its_summary_and_on_its_timeline(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(
+        "import time, jax, jaxkit, numpy as np\n"
+        "step = jax.jit(lambda x: x * 2)\n"
+        "for _ in range(3):\n"
+        "    with jaxkit.timer('step') as t:\n"
+        "        t.block(step(np.ones(3, np.float32)))\n"
+    )
+    reports = ["--report=out.trace.json", "--report=out.html", "--report=out.jsonl"]
+    found = jaxkit("run", *reports, "train.py", cwd=tmp_path)
+    assert found.code == 0
+    assert "jaxkit: 3 spans of 1 name in " in found.own
+    events = complete(read((tmp_path / "out.trace.json").read_text("utf-8")))
+    spans = [event for event in events if event["cat"] == "span"]
+    assert [event["name"] for event in spans] == ["step"] * 3
+    [program] = [event for event in events if event["name"] == "<lambda>"]
+    assert program["tid"] == spans[0]["tid"]
+    assert spans[0]["ts"] <= program["ts"]
+    assert program["ts"] + program["dur"] <= spans[0]["ts"] + spans[0]["dur"]
+    assert "<h2>Spans</h2>" in (tmp_path / "out.html").read_text("utf-8")
+    again = jaxkit("report", "out.jsonl", cwd=tmp_path)
+    assert "jaxkit: 3 spans of 1 name in " in again.stdout.decode()
+
+
+def test_a_program_that_only_measures(tmp_path: Path) -> None:
+    (tmp_path / "plain.py").write_text("import jaxkit\nwith jaxkit.timer('load'): pass\n")
+    found = jaxkit("run", "plain.py", cwd=tmp_path)
+    assert found.code == 0
+    assert "jaxkit: 1 span of 1 name in " in found.own
