@@ -19,7 +19,7 @@ from jax import lax
 from jaxkit._jax import jaxprs
 from jaxkit._jax.evaluated import as_function
 from jaxkit._jax.jitted import is_jitted
-from jaxkit._jax.trace_state import is_tracing
+from jaxkit._jax.tracing import trace_kind
 from jaxkit._jax.values import kind_of
 from jaxkit._jax.x64 import with_x64
 from jaxkit.compiles.summary import place
@@ -57,7 +57,7 @@ def guard(fun: Callable[..., Any]) -> Callable[..., Any]:
 
     def watched(*args: Any, **kwargs: Any) -> Any:
         leaves = jax.tree.leaves((args, kwargs))
-        if not is_tracing() and not any(kind_of(type(leaf)) == "tracer" for leaf in leaves):
+        if trace_kind() is None and not any(kind_of(type(leaf)) == "tracer" for leaf in leaves):
             return watch.call(args, kwargs)
         return watch.stage(args, kwargs)
 
