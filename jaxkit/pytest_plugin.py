@@ -1,8 +1,9 @@
-"""What jaxkit adds to pytest: an option, a marker and two fixtures.
+"""What jaxkit adds to pytest: an option, a marker and three fixtures.
 
     pytest --jaxkit-report compiles.html      why each compilation of the session happened
     @pytest.mark.max_compiles(1)              the test fails if a function compiles more often
     def test_step(compile_log, jax_devices)   what was compiled so far; several CPU devices
+    def test_speed(jaxbench)                  jaxbench.assert_not_slower(new, old, args=(x,))
 
 Nothing here imports JAX before one of them is used: pytest loads this file whenever jaxkit is
 installed.
@@ -20,8 +21,9 @@ import pytest
 
 if TYPE_CHECKING:
     from jaxkit.compiles.log import CompileLog
+    from jaxkit.timing.asserting import JaxBench
 
-__all__ = ["compile_log", "jax_devices"]
+__all__ = ["compile_log", "jax_devices", "jaxbench"]
 
 _MARKER = (
     "max_compiles(n): the test fails if it compiles one function more than n times; operations "
@@ -180,6 +182,18 @@ def compile_log() -> Generator[CompileLog]:
 
     with watch() as log:
         yield log
+
+
+@pytest.fixture
+def jaxbench() -> JaxBench:
+    """Assertions about speed that fail only on evidence, both sides being timed in turns.
+
+    Returns:
+        What has `assert_not_slower(f, g, by=1.10, args=())`, `benchmark` and `compare`.
+    """
+    from jaxkit.timing.asserting import JaxBench
+
+    return JaxBench()
 
 
 @pytest.fixture

@@ -151,12 +151,18 @@ def _compared(run: _Run) -> tuple[Report, bool]:
     assert run.against is not None
     fun, args, kwargs = _function(run, run.asked)
     other, _, _ = _function(run, replace(run.asked, target=run.against))
-    new, old = run.asked.target, run.against
-    if new == old:
-        new, old = f"{new} (1)", f"{old} (2)"
+    new, old = _names(run.asked.target, run.against)
     made = compare({old: other, new: fun}, items=run.items, **_limit(run))
     found = traced(lambda: made(*args, **kwargs), run.asked, "timing")
     return found, found[new].verdict == "slower"
+
+
+def _names(new: str, old: str) -> tuple[str, str]:
+    """What to call both: no more than tells them apart."""
+    short = new.rpartition(":")[2], old.rpartition(":")[2]
+    if short[0] != short[1]:
+        return short
+    return (new, old) if new != old else (f"{new} (1)", f"{old} (2)")
 
 
 def _limit(run: _Run) -> dict[str, float]:

@@ -16,7 +16,7 @@ from jaxkit.report.finding import rank
 from jaxkit.timing.rounds import Samples
 from jaxkit.timing.statistics import Estimate, Verdict, ratio, verdict
 from jaxkit.timing.timing import Timing, data_of, finding_blocks
-from jaxkit.timing.units import interval_text, rate_text, ratio_text, seconds_text
+from jaxkit.timing.units import rate_text, ratio_text, seconds_text
 
 __all__ = ["Comparison", "Side", "comparison_of"]
 
@@ -175,12 +175,11 @@ def _data(side: Side) -> dict[str, Any]:
 
 def _blocks(sides: Mapping[str, Side], baseline: str, samples: Samples) -> list[Block]:
     rates = any(side.timing.figure.items for side in sides.values())
-    columns = ["", "seconds a call", "interval", f"ratio to {baseline}", "interval", "verdict"]
+    columns = ["", "a call", "ratio", "interval of 95%", "verdict"]
     rows = [
         [
             side.name,
             seconds_text(side.seconds),
-            interval_text(*side.timing.interval),
             ratio_text(side.ratio),
             "" if side.name == baseline else _between(side.interval),
             "baseline" if side.name == baseline else side.verdict,
@@ -192,7 +191,7 @@ def _blocks(sides: Mapping[str, Side], baseline: str, samples: Samples) -> list[
     said = f"{samples.rounds} rounds in turns; slower or faster: beyond 1%, same: within 3%"
     if samples.interrupted:
         said = f"interrupted after {said}"
-    align: list[Align] = ["left", "right", "right", "right", "right", "left"]
+    align: list[Align] = ["left", "right", "right", "right", "left"]
     table = Table(columns, rows, align=[*align, "right"] if rates else align)
     return [table, Text(said, style="dim")]
 
