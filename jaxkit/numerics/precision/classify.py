@@ -128,7 +128,7 @@ def _facts(
         total = np.asarray(absolute())[index]
         condition = float(abs(total) / max(abs(exact), np.finfo(float).tiny))
     elif name in _ADDS:
-        condition = max(_size(x) for x, _ in pairs) / max(abs(exact), np.finfo(float).tiny)
+        condition = max(abs(_size(x)) for x, _ in pairs) / max(abs(exact), np.finfo(float).tiny)
     else:
         condition = 1.0
     return Diagnosis(

@@ -23,7 +23,8 @@ from jaxkit.report import Finding
 
 __all__ = ["divergence_of", "findings_of"]
 
-_MOST = 0.5
+# Of an output's error: most of it, and what is worth mentioning.
+_MOST, _SOME = 0.5, 0.1
 
 
 def findings_of(found: Attributed) -> list[Finding]:
@@ -58,8 +59,12 @@ def _guilty(
             return origin
         if origin[1].kind == "low-precision-cast" and is_explicit_cast(origin[0].tap):
             return origin
-        if crossing[1].kind == "error-accumulation":
+    if crossing[1].kind == "error-accumulation":  # it passes on what others make
+        makers = [pair for pair in diagnosed if pair[1].kind != "error-accumulation"]
+        makers = [pair for pair in makers if pair[0].statistics.weight > _SOME] or [crossing]
+        if made > _MOST and origin[1].kind == "error-accumulation":
             return origin
+        return max(makers, key=lambda pair: pair[0].statistics.weight)
     return crossing
 
 
