@@ -10,7 +10,7 @@ from jax.core import Tracer
 
 from jaxkit._jax.jaxprs import name_of
 from jaxkit._jax.tracing import trace_kind
-from jaxkit.timing.timer import timer
+from jaxkit.timing.timer import current_spans, timer
 from jaxkit.transforms import transform
 
 __all__ = ["timed"]
@@ -32,7 +32,8 @@ def timed(
     """Times each call of a function, until its result is there.
 
     The spans go where those of `jaxkit.timer` go. Under a trace nothing runs that could be timed:
-    there the function's operations get the name, by `jax.named_scope`, for a profile to show.
+    there the function's operations get the name, by `jax.named_scope`, for a profile to show, and
+    the report says so.
 
     Example:
         >>> import jax, jax.numpy as jnp, jaxkit
@@ -64,6 +65,7 @@ def timed(
 
     def measured(*args: Any, **kwargs: Any) -> Any:
         if trace_kind() is not None:
+            current_spans().note_trace(called)
             with jax.named_scope(called):
                 return fun(*args, **kwargs)
         with timer(called) as span:

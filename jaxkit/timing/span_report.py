@@ -32,12 +32,14 @@ def report_of(spans: Spans) -> Report:
         "wall_seconds": wall,
         "count": spans.count,
         "spans": [_as_data(stats) for stats in found],
+        "traced": dict(spans.traced),
     }
     blocks: list[Block] = [Text(_headline(found, spans.count, wall), style="heading")]
     if found:
         blocks.append(_table(found[:_SHOWN]))
     if len(found) > _SHOWN:
         blocks.append(Text(f"and {len(found) - _SHOWN} more, in the report's data", style="dim"))
+    blocks += _traced(spans.traced)
     blocks.append(Section("Timeline" if found else "", partial(_drawn, of_spans(spans)), brief=[]))
     return Report("timer", recompiled(spans), data, blocks)
 
@@ -84,13 +86,14 @@ def to_recording(spans: Spans) -> dict[str, Any] | None:
         spans: The recording.
     """
     found = list(spans)
-    if not found:
+    if not found and not spans.traced:
         return None
     timeline = of_spans(spans)
     last = timeline.spans[-_RECORDED:]
     return {
         "wall_seconds": spans.wall_seconds,
         "count": spans.count,
+        "traced": dict(spans.traced),
         "stats": [_as_data(stats) for stats in found],
         "origin": timeline.origin,
         "process": timeline.process,
@@ -114,8 +117,22 @@ def from_recording(data: Mapping[str, Any]) -> list[Block]:
     drawn = partial(_drawn, timeline)
     return [
         Text(_headline(found, data["count"], data["wall_seconds"]), style="heading"),
-        _table(found[:_SHOWN]),
-        Section("Spans", drawn, brief=[]),
+        *([_table(found[:_SHOWN])] if found else []),
+        *_traced(data["traced"]),
+        Section("Spans" if found else "", drawn, brief=[]),
+    ]
+
+
+def _traced(traced: Mapping[str, int]) -> list[Block]:
+    if not traced:
+        return []
+    times = ", ".join(f"{name} ({count:,}x)" for name, count in list(traced.items())[:_SHOWN])
+    return [
+        Text(
+            f"called under a trace, where nothing runs that could be timed: {times}; time what "
+            "calls the compiled function",
+            style="dim",
+        )
     ]
 
 

@@ -6,7 +6,7 @@ import os
 import threading
 import time
 import weakref
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -135,6 +135,7 @@ class Spans:
         self._end: int | None = None
         self._watch: Watch | None = None
         self.heard: set[tuple[str, str, int]] = set()
+        self.traced: Counter[str] = Counter()  # calls of timed functions under a trace
         _ALIVE.add(self)
 
     def child(self, parent: Node, name: str) -> Node:
@@ -236,6 +237,12 @@ class Spans:
 
         return report_of(self)
 
+    def note_trace(self, name: str) -> None:
+        """Counts a call that could not be timed, because JAX traced it."""
+        with self._lock:
+            if name in self.traced or len(self.traced) < _MOST:
+                self.traced[name] += 1
+
     def clear(self) -> None:
         """Forgets what has ended; spans that are open are counted when they end."""
         self._settle()
@@ -244,6 +251,7 @@ class Spans:
                 node.durations = Durations()
                 node.errors, node.compile_seconds = 0, 0.0
             self.recent.clear()
+            self.traced.clear()
             self.begin = None
             if self._watch is not None:
                 self.begin = time.perf_counter_ns()

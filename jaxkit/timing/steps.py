@@ -18,7 +18,7 @@ from jaxkit.errors import UsageError
 from jaxkit.report import Report, Timeline
 from jaxkit.timing.block import hidden
 from jaxkit.timing.durations import Durations
-from jaxkit.timing.spans import Spans, this_track
+from jaxkit.timing.spans import Spans, Track
 from jaxkit.timing.timer import check_name, current_spans
 
 __all__ = ["Phase", "StepClock"]
@@ -129,7 +129,7 @@ class StepClock(Generic[T]):
         if self._running:
             raise UsageError("this clock is in a loop already: make one for each loop")
         self._running = True
-        self._thread = this_track().name
+        self._thread = Track().name
         self._watch.start()
         try:
             yield from self._loop()

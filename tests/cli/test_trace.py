@@ -65,3 +65,19 @@ def test_a_program_that_only_measures(tmp_path: Path) -> None:
     found = jaxkit("run", "plain.py", cwd=tmp_path)
     assert found.code == 0
     assert "jaxkit: 1 span of 1 name in " in found.own
+
+
+def test_timed_put_on_functions_from_outside(tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(
+        "import jax, numpy as np\n"
+        "@jax.jit\n"
+        "def step(x): return x * 2\n"
+        "def train():\n"
+        "    return step(np.ones(3, np.float32))\n"
+        "for _ in range(3): train()\n"
+    )
+    applied = ["--apply", "timed@step", "--apply", "timed@train"]
+    found = jaxkit("run", *applied, "train.py", cwd=tmp_path)
+    assert found.code == 0
+    assert "jaxkit: 3 spans of 1 name in " in found.own
+    assert "under a trace, where nothing runs that could be timed: step (1x)" in found.own

@@ -413,6 +413,10 @@ def test_timed_waits_for_results(spans: Any) -> None:
     assert spans["slow"].total >= 0.06 * 0.99
     text = str(jax.make_jaxpr(slow)(jnp.ones(3)))
     assert "pure_callback" in text
+    assert str(spans.report()).splitlines()[-2:] == [
+        "called under a trace, where nothing runs that could be timed: slow (1x); time",
+        "  what calls the compiled function",
+    ]
     assert spans["slow"].count == 2
     timed(lambda x: x, name="other", block=False)(3)
     assert spans["other"].count == 1
