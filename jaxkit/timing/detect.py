@@ -33,6 +33,7 @@ KINDS = (
     "no-jax-output",
 )
 
+_MUCH_FASTER = 5  # times as fast as the first call: nothing was computed again
 _MATTERS = 0.1  # of a call's time: less than that is worth knowing, no more
 
 
@@ -65,7 +66,7 @@ def _recompiled(subject: Subject, samples: Samples, side: int) -> Iterator[Findi
     late = dirty or early or facts.never_warm
     if not late and not facts.compiled_again:
         return
-    event = subject.heard.events[-1] if subject.heard.events else None
+    event = facts.event
     why = f": {_why(event)}" if event is not None else ""
     data = {"samples": dirty + early, "of": rounds, "cause": event.kind if event else "unknown"}
     if not late:
@@ -131,11 +132,14 @@ def _program(subject: Subject, program: ProgramFacts) -> Iterator[Finding]:
 def _result(subject: Subject) -> Iterator[Finding]:
     facts = subject.facts
     if facts.repeated:
+        # NumPy may fill one array again and again (out=); that costs as much as the first time.
+        filled = not facts.kinds & {"jax", "number"}
+        filled = filled and subject.first_call_seconds < _MUCH_FASTER * subject.estimate
         yield Finding(
             "cached-result",
-            "warning",
-            f"{subject.name} returned the same array twice ({facts.repeated}): it is remembered, "
-            "not computed, and the figure is of looking it up",
+            "info" if filled else "warning",
+            f"{subject.name} returned what it had returned before ({facts.repeated}): unless it "
+            "fills the same array again, that is remembered, and the figure is of looking it up",
             fix="time the function below the cache, or empty the cache with setup=",
         )
     if facts.generator:

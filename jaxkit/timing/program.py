@@ -17,6 +17,7 @@ from jaxkit._jax.jitted import is_jitted
 from jaxkit.jaxpr.cost import cost_of
 from jaxkit.jaxpr.lints.code import Code
 from jaxkit.jaxpr.lints.graph import Graph, Node
+from jaxkit.jaxpr.sizes import Unknown, nbytes
 from jaxkit.report import SourceLine
 from jaxkit.timing.arguments import Arguments, compiled_as_whole
 from jaxkit.timing.subject import Facts
@@ -54,7 +55,8 @@ class ProgramFacts:
     Attributes:
         dead: What no result needs.
         folded: What the compiler has computed already.
-        cost: Gives FLOPs and bytes of a call, or None where they are not known.
+        cost: Gives a call's operations, and the bytes of its arguments and results; None where
+            they are not known.
     """
 
     dead: Part | None
@@ -87,8 +89,8 @@ def program_of(fun: Any, given: Arguments, facts: Facts, seconds: float) -> Prog
     kept = program._replace(inputs=())  # the user's arrays are not kept alive
 
     def cost() -> tuple[int, int] | None:
-        total = cost_of(kept).total
-        return total.flops, total.bytes
+        avals = [*kept.lowered.in_avals, *kept.lowered.out_avals]
+        return cost_of(kept).total.flops, sum(map(_nbytes, avals))
 
     return ProgramFacts(dead, folded, cost)
 
@@ -160,6 +162,13 @@ def _is_gone(part: Part, seconds: float, fun: Any, given: Arguments, programs: l
         stages = (lowering.lowered(closed) for closed in programs)
         removed = max(map(lowering.removed, stages), default=0.0)
     return removed > 0.8 * part.share or part.flops / seconds > _TOO_FAST * _peak()
+
+
+def _nbytes(aval: Any) -> int:
+    try:
+        return nbytes(aval)
+    except Unknown:
+        return 0
 
 
 @functools.cache

@@ -128,5 +128,6 @@ def _round(subjects: Sequence[Subject], samples: Samples, rng: random.Random) ->
         known = subject.heard.count
         seconds = subject.run(count) / count
         if subject.heard.count > known:
+            subject.facts.event = subject.heard.events[-1]
             samples.compiled[side].append(len(samples.seconds[side]))
         samples.seconds[side].append(seconds)

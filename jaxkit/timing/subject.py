@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import time
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import jax
 
 from jaxkit._jax.jaxprs import name_of
 from jaxkit._jax.jitted import is_jitted
+from jaxkit.compiles.event import CompileEvent
 from jaxkit.timing import block
 from jaxkit.timing.arguments import Arguments, copied, deleted, prepared
 from jaxkit.timing.clock import Budget
@@ -48,6 +50,7 @@ class Facts:
         inner_jit: It calls jitted functions.
         remembers: It changed something reachable, if only in its first call.
         compiled_again: A call after the first compiled something.
+        event: The last compilation after the first call.
         compiled_late: Blocks that compiled something although the function was warm.
     """
 
@@ -67,6 +70,7 @@ class Facts:
     remembers: bool = False
     compiled_again: bool = False
     compiled_late: int = 0
+    event: CompileEvent | None = None
 
 
 @dataclass
@@ -172,6 +176,8 @@ class WarmUp:
         self._until = budget.spent + share * budget.seconds
         self.seconds: list[float] = []
         self.compiled: list[int] = []
+        self._before = (heard.count, heard.seconds)
+        self._hits = 0
         self._last: Any = None
         self._effects = False
         self._dropped: list[float] = []
@@ -180,17 +186,20 @@ class WarmUp:
         """Makes the first calls."""
         subject = self.subject
         block.settle(0.1 * self.budget.seconds)
-        before = self.heard.seconds
+        self._before = (self.heard.count, self.heard.seconds)
         self._first()
         while not self.enough():
             self._call()
         warm = [s for s, n in zip(self.seconds, self.compiled, strict=True) if not n]
-        subject.compile_seconds = self.heard.seconds - before
+        subject.compile_seconds = self.heard.seconds - self._before[1]
         subject.facts.never_warm = len(self.seconds) > 2 and not warm[1:]
         facts = subject.facts
         facts.compiled_again = any(self.compiled[1:])
-        facts.inner_jit = any(event.via != "eager" for event in self.heard.events)
+        count = self.heard.count - self._before[0]
+        recent = list(self.heard.events)[-count:] if count else []
+        facts.inner_jit = any(event.via != "eager" for event in recent)
         facts.inner_jit = facts.inner_jit or calls_jitted(subject.fun)
+        facts.event = recent[-1] if facts.compiled_again else None
         facts.uses_jax = self._uses_jax()
         subject.warm = warm if self.compiled[0] else warm[1:]
         first = subject.first_call_seconds - subject.compile_seconds
@@ -201,7 +210,8 @@ class WarmUp:
 
     def _uses_jax(self) -> bool:
         given = jax.tree.leaves((self.subject.given.args, self.subject.given.kwargs))
-        used = any(isinstance(leaf, jax.Array) for leaf in given) or bool(self.heard.count)
+        used = any(isinstance(leaf, jax.Array) for leaf in given)
+        used = used or self.heard.count > self._before[0]
         return used or calls_jitted(self.subject.fun)
 
     def _calibrate(self) -> None:
@@ -215,6 +225,7 @@ class WarmUp:
             seconds = subject.run(count) / count
             if self.heard.count > known:
                 subject.facts.compiled_late += 1
+                subject.facts.event = self.heard.events[-1]
                 continue
             subject.estimate = min(seconds, subject.estimate)
 
@@ -232,7 +243,8 @@ class WarmUp:
         return self.budget.spent + run > self._until
 
     def _without_compiling(self) -> float:
-        return max(self.subject.first_call_seconds - self.heard.seconds, 0.0)
+        compiling = self.heard.seconds - self._before[1]
+        return max(self.subject.first_call_seconds - compiling, 0.0)
 
     def _first(self) -> None:
         subject, fun = self.subject, self.subject.fun
@@ -247,11 +259,11 @@ class WarmUp:
     def _look_ahead(self, fun: Any) -> None:
         """What the trace of a jitted function says before anything runs."""
         traced = fun.trace(*self.subject.given.args, **self.subject.given.kwargs)
-        info: Any = traced.args_info
+        info: Any = getattr(traced, "args_info", ())
         leaves: list[Any] = jax.tree.leaves(info, is_leaf=lambda leaf: hasattr(leaf, "donated"))
         self.subject.given.donated = any(getattr(leaf, "donated", False) for leaf in leaves)
         effects = getattr(traced.jaxpr, "effects", ())
-        self.subject.facts.effects = sorted(str(effect) for effect in effects)
+        self.subject.facts.effects = sorted({_word(effect) for effect in effects} - {""})
         self._effects = bool(self.subject.facts.effects)
 
     def _call(self, *, careful: bool = False, before: float = 0.0) -> float:
@@ -259,8 +271,8 @@ class WarmUp:
         subject, facts = self.subject, self.subject.facts
         call = subject.given.one()
         if careful and not subject.given.donated:
-            call = copied(call)
-            jax.block_until_ready(call)
+            with contextlib.suppress(RuntimeError):  # there is no memory for two of them
+                call = jax.block_until_ready(copied(call))
         args, kwargs = call
         state = State(subject.fun, args, kwargs)
         known, begin = self.heard.count, time.perf_counter()
@@ -291,6 +303,10 @@ class WarmUp:
         facts.hidden = facts.hidden or bool("opaque" in facts.kinds and block.hidden(out))
         facts.generator = facts.generator or hasattr(out, "gi_frame")
         facts.repeated = facts.repeated or _repeated(self._last, out, call)
+        hits = _hits(self.subject.fun)
+        if hits > self._hits and self.seconds:
+            facts.repeated = facts.repeated or "a hit of its cache"
+        self._hits = hits
         if facts.empty and not facts.hidden and self._uses_jax():
             after = block.dropped_work(min(max(0.5 * seconds, 0.03), 0.5))
             if self.seconds:  # the first one has compiled
@@ -302,6 +318,20 @@ class WarmUp:
             everything=bool(facts.unwaited),
             effects=self._effects,
         )
+
+
+def _hits(fun: Any) -> int:
+    """How often a function of `functools.cache` has not been run."""
+    about = getattr(fun, "cache_info", None)
+    with contextlib.suppress(Exception):
+        return int(about().hits) if callable(about) else 0
+    return 0
+
+
+def _word(effect: Any) -> str:
+    """``Debug``, ``Write``: an effect's kind; empty for those that change nothing."""
+    name = type(effect).__name__.removesuffix("Effect")
+    return "" if name.startswith(("Read", "NamedAxis")) else name
 
 
 def _repeated(last: Any, out: Any, call: Any) -> str:

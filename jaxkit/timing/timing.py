@@ -33,7 +33,8 @@ class Figure:
         incomplete: Why it is not whole; empty if it is.
         items: How many things a call handles.
         memory: What a call takes of the device's memory.
-        cost: Gives FLOPs and bytes of a call, or None; it is called when it is first asked for.
+        cost: Gives operations, and bytes of arguments and results, or None; called when it is
+            first asked for.
     """
 
     name: str
@@ -130,6 +131,19 @@ class Timing(Report):
         if self.figure.items is not None:
             return self.figure.items / self.seconds
         return self.flops_per_second
+
+    def roofline(self) -> float | None:
+        """How much of what this device can do was done, from 0 to 1; None without known work.
+
+        The limits are those that `jaxkit.timing.machine_limits` measures, which takes two seconds
+        the first time; what must be moved are the arguments and the results, once.
+        """
+        from jaxkit.timing._machine_limits import machine_limits
+
+        found = self.figure.cost()
+        if not found or not self.seconds:
+            return None
+        return machine_limits().fraction(self.seconds, flops=found[0], bytes=found[1])
 
     def __repr__(self) -> str:
         return f"<Timing of {self.name}: {headline(self.figure)}>"

@@ -121,6 +121,18 @@ def test_throughput_and_flops() -> None:
     assert timed(np.sin, np.ones(3)).throughput is None
 
 
+def test_the_share_of_what_the_device_can_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    from jaxkit.timing import _machine_limits
+
+    limits = _machine_limits.MachineLimits("cpu", {"float32": 1e9}, 1e9)
+    monkeypatch.setattr(_machine_limits, "machine_limits", lambda: limits)
+    timing = timed(jax.jit(lambda x: x @ x), matrix(64))
+    assert timing.roofline() == pytest.approx(2 * 64**3 / 1e9 / timing.seconds)
+    moved = timed(jax.jit(lambda x: x + 1), matrix(64))
+    assert moved.roofline() == pytest.approx(2 * 64 * 64 * 4 / 1e9 / moved.seconds)
+    assert timed(np.sin, np.ones(3)).roofline() is None
+
+
 def test_memory_says_who_says_so() -> None:
     memory = timed(jax.jit(lambda x: x @ x), matrix(64)).memory
     assert memory is not None

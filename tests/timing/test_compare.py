@@ -78,6 +78,24 @@ def test_numpy_and_python_by_the_same_protocol() -> None:
     assert all(each.message.startswith(each.data["function"]) for each in found.findings)
 
 
+def test_each_side_has_findings_of_its_own() -> None:
+    def fresh(x: jax.Array) -> jax.Array:
+        return jax.jit(lambda x: x + 1)(x)
+
+    def nothing(x: np.ndarray) -> None:
+        x.sum()
+
+    functions = {"fresh": fresh, "jitted": jax.jit(jnp.sin), "nothing": nothing}
+    found = compared(functions, np.ones((300, 300), np.float32), seconds=1.0)
+    kinds = {
+        (each.kind, each.data["function"]) for each in found.findings if each.severity != "info"
+    }
+    assert ("recompiled", "fresh") in kinds
+    assert not {function for kind, function in kinds if kind != "host-transfer"} - {"fresh"}
+    recompiled = next(each for each in found.findings if each.kind == "recompiled")
+    assert "<lambda>" in recompiled.message
+
+
 def test_pytorch_is_waited_for() -> None:
     torch = pytest.importorskip("torch", reason="PyTorch is not installed")
     x = torch.ones(100)

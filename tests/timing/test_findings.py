@@ -211,6 +211,21 @@ def test_a_remembered_result() -> None:
     assert not any(isinstance(value, jax.core.Tracer) for value in memory.values())
 
 
+def test_a_remembered_number() -> None:
+    @functools.cache
+    def number(n: int) -> float:
+        return float(heavy(matrix(n))[0, 0])
+
+    assert warnings_of(timed(number, 100)) == {"cached-result"}
+    assert warnings_of(timed(number.__wrapped__, 100)) == set()
+
+
+def test_twin_an_array_that_is_filled_again() -> None:
+    a, out = np.ones((300, 300)), np.ones((300, 300))
+    found = timed(lambda: np.sqrt(a, out=out)).findings
+    assert all(each.severity == "info" for each in found)
+
+
 def test_twin_an_argument_that_comes_back() -> None:
     assert timed(lambda x: x, matrix(3)).findings == ()
     assert timed(jax.jit(lambda x: (x, x + 1)), matrix(3)).findings == ()
@@ -351,6 +366,11 @@ def test_a_program_with_callbacks_and_its_twin() -> None:
 
     assert warnings_of(timed(jax.jit(told), matrix(3))) == {"side-effects"}
     assert timed(jax.jit(pure), matrix(3)).findings == ()
+
+
+def test_twin_a_reference_that_is_only_read() -> None:
+    ref = jax.new_ref(matrix(3))
+    assert timed(jax.jit(lambda ref, x: ref[...] + x), ref, matrix(3)).findings == ()
 
 
 def test_twin_a_cache_that_is_filled_once() -> None:
