@@ -18,7 +18,7 @@ from jaxkit.timing.durations import Durations
 if TYPE_CHECKING:
     from jaxkit.report import Report
 
-__all__ = ["Node", "SpanStats", "Spans", "Track", "this_track"]
+__all__ = ["Node", "SpanStats", "Spans", "Track"]
 
 _KEPT = 20_000  # of the last spans, for a timeline
 _MOST = 5_000  # different names and nestings
@@ -102,11 +102,6 @@ class _Local(threading.local):
 
 
 _LOCAL = _Local()
-
-
-def this_track() -> Track:
-    """The thread that this runs on."""
-    return _LOCAL.track
 
 
 class Spans:
