@@ -79,7 +79,7 @@ def _table(clock: StepClock[Any]) -> Table:
 
 def _findings(clock: StepClock[Any]) -> list[Finding]:
     found = _recompiled(clock)
-    if clock.steps and clock.every and not clock.given:
+    if clock.steps > 1 and clock.every and not clock.given:
         message = (
             f"nothing was given to step() in {clock.steps} steps, so that no step was waited for: "
             "the times are those of Python, not of the device"
