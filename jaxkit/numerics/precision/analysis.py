@@ -13,11 +13,18 @@ import numpy as np
 from jaxkit._jax import jaxprs
 from jaxkit._jax.dead_code import only_for
 from jaxkit._jax.x64 import with_x64
+from jaxkit.jaxpr.nesting import nested
 from jaxkit.numerics.nonfinite.find import Origin
 from jaxkit.numerics.precision.attribution import attribution_program, collect, slots_of
 from jaxkit.numerics.precision.capture import Values, capture_program, hits_of, values_of
 from jaxkit.numerics.precision.decisions import decision_program
-from jaxkit.numerics.precision.outputs import Leaf, compare_outputs, first_program
+from jaxkit.numerics.precision.outputs import (
+    Leaf,
+    compare_outputs,
+    first_program,
+    noise_program,
+    reconsider,
+)
 from jaxkit.numerics.precision.plan import Frame, Tap, loops_of, plan_of
 from jaxkit.numerics.precision.suspects import Statistics, Suspect, pick, summarize
 from jaxkit.numerics.precision.tolerance import coarsest, floor_of, rtol_of
@@ -107,6 +114,7 @@ class Analysis:
                 self.leaves.append((index, name, allowed, floor_of(var.aval.dtype, allowed)))
         self._first: Any = None
         self._origin: Origin | None = None
+        self._noise: Any = None
         self._attributions: dict[Any, Any] = {}
         self._captures: dict[Any, Any] = {}
         self._decisions: dict[Any, Any] = {}
@@ -127,9 +135,14 @@ class Analysis:
             self._cones[index] = only_for(self.closed, [i == index for i in range(len(outs))])
         return self._cones[index]
 
-    def size_of(self, index: int) -> int:
-        """How many equations an output depends on."""
-        return len(jaxprs.open_jaxpr(self.cone(index)).eqns)
+    def sources_of(self, index: int) -> frozenset[int]:
+        """The places in the source that an output depends on, by identity."""
+        found, stack = set[int](), [self.cone(index)]
+        while stack:
+            for eqn in jaxprs.open_jaxpr(stack.pop()).eqns:
+                found.add(id(eqn.source_info))
+                stack += [each.closed for each in nested(eqn) if each.role != "combiner"]
+        return frozenset(found)
 
     def compare(self, inputs: Sequence[Any]) -> Compared:
         """Step 0: how far each output is off, and how often each `while` turned."""
@@ -141,6 +154,16 @@ class Analysis:
             table, trips = np.asarray(table), [int(n) for n in np.asarray(trips)]
         leaves = compare_outputs(table, self.leaves, lambda: (outs, wides))
         return Compared(leaves, trips, outs, wides)
+
+    def reconsider(self, leaf: Leaf, inputs: Sequence[Any], compared: Compared) -> Leaf:
+        """Whether an output that seems to be zero is."""
+        with with_x64():
+            if self._noise is None:
+                self._noise = jax.jit(noise_program(self.closed, self.loops))
+            noise = self._noise(inputs, np.asarray(compared.trips, np.int32))
+        place = [index for index, *_ in self.leaves].index(leaf.index)
+        out, wide = compared.outs[place], compared.wides[place]
+        return reconsider(leaf, out, wide, noise[place])
 
     def nonfinite(self, inputs: Sequence[Any]) -> list[Finding]:
         """Where a NaN or an infinity in the outputs comes from."""

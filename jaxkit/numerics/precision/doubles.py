@@ -14,9 +14,11 @@ from jaxkit.jaxpr.calls import inside
 from jaxkit.jaxpr.control import any_goes_on, going_on
 from jaxkit.jaxpr.nesting import nested
 from jaxkit.jaxpr.rule import Equation, Rule
-from jaxkit.numerics.precision.wide import Opaque, is_float, up, wide
+from jaxkit.numerics.precision.wide import MOVES, OPAQUE, Opaque, is_float, up, wide
 
-__all__ = ["Counted", "Wide", "opaque"]
+__all__ = ["Counted", "Shaken", "Wide", "opaque"]
+
+_UNIT = 2.0**-52
 
 
 def _trips(run: Any, at: Equation, boxes: Sequence[Any]) -> Sequence[Any]:
@@ -121,3 +123,31 @@ class Wide(Rule):
             return wide(at.eqn, boxes)
         except (Opaque, TypeError, NotImplementedError):
             return opaque(at.eqn, boxes)
+
+
+class Shaken(Wide):
+    """The same with each result moved by one unit in the last place, up or down at random.
+
+    What changes as a whole is noise: double precision has no digit of it either.
+
+    Args:
+        seed: Which of the directions.
+    """
+
+    def __init__(self, loops: Mapping[int, int], trips: Any, seed: int) -> None:
+        super().__init__(loops, trips)
+        self._count = 7919 * seed
+
+    def equation(self, at: Equation, boxes: Sequence[Any]) -> Sequence[Any]:
+        outs = super().equation(at, boxes)
+        if at.primitive in MOVES or at.primitive in OPAQUE:
+            return outs
+        return [
+            self._shake(out) if is_float(var.aval) else out
+            for var, out in zip(at.eqn.outvars, outs, strict=True)
+        ]
+
+    def _shake(self, out: Any) -> Any:
+        self._count += 1
+        place = jnp.arange(out.size, dtype=float).reshape(out.shape) + 78.233 * self._count
+        return out * (1 + _UNIT * jnp.sign(jnp.sin(12.9898 * place)))

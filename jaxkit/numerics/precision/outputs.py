@@ -13,13 +13,17 @@ from jax import lax
 
 from jaxkit.jaxpr.rule import Where
 from jaxkit.jaxpr.run import Run
-from jaxkit.numerics.precision.doubles import Counted, Wide
+from jaxkit.numerics.precision.doubles import Counted, Shaken, Wide
 from jaxkit.numerics.precision.wide import is_float, up
 
-__all__ = ["Leaf", "compare_outputs", "first_program"]
+__all__ = ["Leaf", "compare_outputs", "first_program", "noise_program", "reconsider"]
 
 # In double precision what is noise around zero is as much smaller as its rounding is finer.
 _ZERO = 2.0**-20
+# Above so many times its uncertainty a number is not zero.
+_SURE = 2.0
+# How often double precision is disturbed to see what of a result is noise; what noise is at least.
+_SHAKEN, _NOISE = 4, 2.0**-28
 # The shares of elements that are off by more than the tolerance times each of these bound the tail.
 _STEPS = tuple(8.0**j for j in range(6))
 _STATISTICS = 10 + len(_STEPS)
@@ -82,6 +86,42 @@ def _compare(out: Any, wide: Any, rtol: float, tiny: float) -> Any:
     return sums(columns)
 
 
+def noise_program(closed: Any, loops: Sequence[Any]) -> Callable[..., Any]:
+    """How uncertain outputs are in double precision itself, as a function of inputs and turns."""
+    places = {id(eqn): number for number, eqn in enumerate(loops)}
+
+    def shaken(inputs: Sequence[Any], trips: Any, seed: int) -> list[Any]:
+        run = Run(Shaken(places, trips, seed))
+        return run.closed(closed, [run.lift(x) for x in inputs], (), Where())[0]
+
+    def program(inputs: Sequence[Any], trips: Any) -> list[Any]:
+        runs = [shaken(inputs, trips, seed) for seed in range(_SHAKEN)]
+        outs = [each for each in zip(*runs, strict=True) if is_float(jax.typeof(each[0]))]
+        return [jnp.max(jnp.abs(jnp.stack(each) - each[0]), axis=0) for each in outs]
+
+    return program
+
+
+def reconsider(leaf: Leaf, out: Any, wide: Any, noise: Any) -> Leaf:
+    """What a verdict of `zero` becomes where double precision does have digits.
+
+    Args:
+        leaf: The output.
+        out: It.
+        wide: It in double precision.
+        noise: How uncertain that is.
+    """
+    out, wide, noise = (np.asarray(x) for x in (out, wide, noise))
+    kind = np.complex128 if np.iscomplexobj(wide) else np.float64
+    out, wide = out.astype(kind), wide.astype(kind)
+    zero = abs(wide) <= _ZERO * abs(out)
+    known = np.sum(abs(wide), where=zero)
+    if known <= _SURE * np.sum(noise, where=zero) or known <= _NOISE * np.sum(abs(out), where=zero):
+        return leaf
+    wrong = np.sum(abs(out - wide)) > leaf.rtol * np.sum(abs(wide))
+    return dataclasses.replace(leaf, verdict="wrong" if wrong else "tail")
+
+
 def sums(columns: Sequence[Any]) -> Any:
     """The sums of arrays of one shape, in a single pass over them."""
     if jnp.ndim(columns[0]) == 0:
@@ -107,6 +147,7 @@ class Leaf:
         tail: The largest share of elements times the relative error that they exceed.
         verdict: `fine`, `wrong` (by the norm), `tail` (some elements are), `zero` (noise around
             what is zero), `nonfinite`.
+        finite: The same of the finite elements alone.
     """
 
     index: int
@@ -115,6 +156,7 @@ class Leaf:
     norm: float
     tail: float
     verdict: str
+    finite: str
 
 
 def compare_outputs(
@@ -148,19 +190,19 @@ def _judge(
     norm, counted_norm = _ratio(error, size), _ratio(counted, size)
     if size < _LEAST:  # squares have underflowed
         norm = counted_norm = errors / sizes if sizes else float(errors > 0)
-    if bad or only or wide_bad:
-        return Leaf(index, name, rtol, norm, 0.0, "nonfinite")
     tail = _bound(counts, all_of_them, rtol)
     if norm > rtol and sizes <= _ZERO * errors:
-        return Leaf(index, name, rtol, norm, tail, "zero")
-    if counted_norm > rtol:
-        return Leaf(index, name, rtol, norm, tail, "wrong")
-    if tail > rtol:
-        tail = _tail(*pair(), tiny, zero_counts=True)
-    if tail > rtol and (not zeros or _tail(*pair(), tiny, zero_counts=False) > rtol):
-        return Leaf(index, name, rtol, norm, tail, "tail")
-    verdict = "zero" if max(tail, norm) > rtol else "fine"
-    return Leaf(index, name, rtol, norm, tail, verdict)
+        verdict = "zero"
+    elif counted_norm > rtol:
+        verdict = "wrong"
+    else:
+        if tail > rtol:
+            tail = _tail(*pair(), tiny, zero_counts=True)
+        verdict = "zero" if max(tail, norm) > rtol else "fine"
+        if tail > rtol and (not zeros or _tail(*pair(), tiny, zero_counts=False) > rtol):
+            verdict = "tail"
+    seen = "nonfinite" if bad or only or wide_bad else verdict
+    return Leaf(index, name, rtol, norm, tail, seen, verdict)
 
 
 def _bound(counts: Sequence[float], number: float, rtol: float) -> float:
@@ -179,10 +221,11 @@ def _ratio(error: float, size: float) -> float:
 def _tail(out: np.ndarray, wide: np.ndarray, tiny: float, *, zero_counts: bool) -> float:
     kind = np.complex128 if np.iscomplexobj(wide) else np.float64
     out, wide = out.astype(kind).ravel(), wide.astype(kind).ravel()
-    error, size = np.abs(out - wide), np.abs(wide)
-    relative = np.minimum(error / np.maximum(size, tiny), 1)
+    with np.errstate(all="ignore"):
+        error, size = np.abs(out - wide), np.abs(wide)
+        relative = np.minimum(error / np.maximum(size, tiny), 1)
     if not zero_counts:
         relative = np.where(size <= _ZERO * np.abs(out), 0, relative)
-    ordered = np.sort(relative)[::-1]
+    ordered = np.sort(np.nan_to_num(relative))[::-1]  # what is not finite has another verdict
     share = np.arange(1, ordered.size + 1) / ordered.size
     return float(np.max(ordered * share, initial=0))

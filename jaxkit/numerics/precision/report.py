@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections import defaultdict
 from collections.abc import Sequence
@@ -19,6 +20,8 @@ __all__ = ["report_of"]
 
 # Of an output's error, what a shadow that takes the program's branches must account for.
 _EXPLAINED = 0.1
+# How many outputs are attributed, each by a program of its own.
+_ATTRIBUTED = 4
 
 
 def report_of(analysis: Analysis, inputs: Sequence[Any], kind: Any) -> Any:
@@ -30,17 +33,17 @@ def report_of(analysis: Analysis, inputs: Sequence[Any], kind: Any) -> Any:
         kind: The report's class.
     """
     compared = analysis.compare(inputs)
-    leaves = compared.leaves
+    leaves = list(compared.leaves)
     findings: list[Finding] = []
     attributed: list[Attributed] = []
     if any(leaf.verdict == "nonfinite" for leaf in leaves):
         findings += analysis.nonfinite(inputs)
-    if not findings:
-        wrong = [leaf for leaf in leaves if leaf.verdict in ("wrong", "tail", "zero")]
-        for leaf in sorted(wrong, key=lambda leaf: analysis.size_of(leaf.index))[:1]:
-            found = analysis.attribute(leaf, inputs, compared.trips)
-            attributed.append(found)
-            findings += _of(analysis, found, inputs, compared)
+    if not findings:  # what is not finite is meant: the rest may be wrong
+        leaves = [dataclasses.replace(leaf, verdict=leaf.finite) for leaf in leaves]
+        for place, leaf in enumerate(leaves):
+            if leaf.verdict == "zero":
+                leaves[place] = analysis.reconsider(leaf, inputs, compared)
+        findings += _finite(analysis, leaves, inputs, compared, attributed)
     findings.sort(key=lambda finding: rank(finding.severity))
     lines = _by_line(attributed)
     return kind(
@@ -58,6 +61,33 @@ def report_of(analysis: Analysis, inputs: Sequence[Any], kind: Any) -> Any:
 def _versions() -> dict[str, str]:
     """As each report reads them anew, which takes longer than many a function."""
     return installed_versions()
+
+
+def _finite(
+    analysis: Analysis,
+    leaves: Sequence[Leaf],
+    inputs: Sequence[Any],
+    compared: Compared,
+    attributed: list[Attributed],
+) -> list[Finding]:
+    """The findings of outputs that are off, of those first that depend on the least.
+
+    What has been found in one output explains all that depend on the same.
+    """
+    findings: list[Finding] = []
+    explained: set[int] = set()
+    wrong = [leaf for leaf in leaves if leaf.verdict in ("wrong", "tail", "zero")]
+    sources = {leaf.index: analysis.sources_of(leaf.index) for leaf in wrong}
+    for leaf in sorted(wrong, key=lambda leaf: len(sources[leaf.index])):
+        if len(attributed) == _ATTRIBUTED or explained & sources[leaf.index]:
+            continue
+        found = analysis.attribute(leaf, inputs, compared.trips)
+        attributed.append(found)
+        more = _of(analysis, found, inputs, compared)
+        if more:
+            explained |= {id(suspect.tap.eqn.source_info) for suspect in found.suspects}
+            findings += more
+    return findings
 
 
 def _of(
