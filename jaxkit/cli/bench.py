@@ -165,7 +165,7 @@ def _names(new: str, old: str) -> tuple[str, str]:
     return (new, old) if new != old else (f"{new} (1)", f"{old} (2)")
 
 
-def _limit(run: _Run) -> dict[str, float]:
+def _limit(run: _Run) -> dict[str, Any]:
     return {} if run.max_seconds is None else {"max_seconds": run.max_seconds}
 
 

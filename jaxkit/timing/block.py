@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Callable, Iterator, MappingView
+from collections.abc import Callable, ItemsView, Iterator, MappingView, ValuesView
 from concurrent.futures import Future
 from typing import Any
 
@@ -87,10 +87,10 @@ def hidden(value: Any) -> list[Any]:
 
 
 def _parts(value: Any) -> Iterator[Any]:
-    if isinstance(value, (dict, MappingView)):
-        yield from value.values() if isinstance(value, dict) else value
+    if isinstance(value, dict):
+        yield from value.values()
         return
-    if isinstance(value, (list, tuple, set, frozenset)):
+    if isinstance(value, (list, tuple, set, frozenset, ValuesView, ItemsView)):
         yield from value
         return
     if isinstance(value, Future):

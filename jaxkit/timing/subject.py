@@ -25,6 +25,7 @@ __all__ = ["SHARE", "Facts", "Subject", "WarmUp"]
 _WARM_UP = 8  # calls at most until two in a row compile nothing
 SHARE = 0.3  # of the time that warming up may take
 _SHORT = 0.02  # of the time: calls that hardly count
+_FAST = 1e-3  # seconds of a call that can be repeated without a thought
 BLOCK = 1e-4  # seconds of a block of calls: short ones see the same machine on both sides
 _MOST = 4_096  # calls in a block
 _COPIES = 256 << 20  # bytes of copies that are made ahead of a block
@@ -218,9 +219,9 @@ class WarmUp:
         """A call that is shorter than the clock is long: timed in blocks, which grow."""
         subject = self.subject
         for _ in range(5):
-            count = subject.inner()
-            if count == 1:
+            if subject.estimate > _FAST:
                 return
+            count = subject.inner()
             known = self.heard.count
             seconds = subject.run(count) / count
             if self.heard.count > known:
@@ -322,10 +323,10 @@ class WarmUp:
 
 def _hits(fun: Any) -> int:
     """How often a function of `functools.cache` has not been run."""
-    about = getattr(fun, "cache_info", None)
-    with contextlib.suppress(Exception):
-        return int(about().hits) if callable(about) else 0
-    return 0
+    try:
+        return int(fun.cache_info().hits)
+    except Exception:  # it has no cache, or another kind of one
+        return 0
 
 
 def _word(effect: Any) -> str:
