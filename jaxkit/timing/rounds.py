@@ -96,6 +96,9 @@ def measure(
     end = time.perf_counter() + max(budget.left, 0.2 * budget.seconds)
     begin = collected = asked = time.perf_counter()
     rng = random.Random(0)
+    if any(subject.interrupted for subject in subjects):
+        samples.interrupted = True
+        return samples
     if not budget.allows(sum(s.estimate * n for s, n in zip(subjects, samples.inner, strict=True))):
         samples.out_of_time = True
         return samples

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -89,6 +89,7 @@ class Subject:
         estimate: Seconds of a call, roughly.
         wait: Waits for a result.
         warm: Seconds of the first calls that compiled nothing.
+        interrupted: By Ctrl-C, after the first call.
     """
 
     name: str
@@ -101,6 +102,7 @@ class Subject:
     estimate: float = 0.0
     wait: block.Wait = block.wait_for_any
     warm: list[float] = field(default_factory=list)
+    interrupted: bool = False
 
     def run(self, count: int) -> float:
         """Seconds of so many calls, each of which is waited for before the next begins."""
@@ -189,9 +191,25 @@ class WarmUp:
         block.settle(0.1 * self.budget.seconds)
         self._before = (self.heard.count, self.heard.seconds)
         self._first()
-        while not self.enough():
-            self._call()
-        warm = [s for s, n in zip(self.seconds, self.compiled, strict=True) if not n]
+        with self._interruptible():
+            while not self.enough():
+                self._call()
+        self._sum_up()
+        with self._interruptible():
+            self._calibrate()
+        return subject
+
+    @contextlib.contextmanager
+    def _interruptible(self) -> Iterator[None]:
+        """Ctrl-C ends what comes after the first call: that one is something to return."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            self.subject.interrupted = True
+
+    def _sum_up(self) -> None:
+        subject = self.subject
+        warm = [s for s, n in zip(self.seconds, self.compiled, strict=False) if not n]
         subject.compile_seconds = self.heard.seconds - self._before[1]
         subject.facts.never_warm = len(self.seconds) > 2 and not warm[1:]
         facts = subject.facts
@@ -206,8 +224,6 @@ class WarmUp:
         first = subject.first_call_seconds - subject.compile_seconds
         subject.estimate = min(warm or self.seconds[1:] or [max(first, 1e-9)])
         self._last = None
-        self._calibrate()
-        return subject
 
     def _uses_jax(self) -> bool:
         given = jax.tree.leaves((self.subject.given.args, self.subject.given.kwargs))
@@ -219,7 +235,7 @@ class WarmUp:
         """A call that is shorter than the clock is long: timed in blocks, which grow."""
         subject = self.subject
         for _ in range(5):
-            if subject.estimate > _FAST:
+            if subject.estimate > _FAST or subject.interrupted:
                 return
             count = subject.inner()
             known = self.heard.count

@@ -180,6 +180,13 @@ def test_ctrl_c_returns_what_was_measured() -> None:
     assert gc.isenabled() == was_on
 
 
+def test_ctrl_c_after_the_first_call_returns_that() -> None:
+    interrupt_after(0.6)
+    timing = benchmark(lambda: time.sleep(0.4), max_seconds=20.0)()
+    assert timing.incomplete == "interrupted"
+    assert 0.38 <= timing.seconds <= 0.8
+
+
 def test_ctrl_c_before_anything_was_measured_is_ctrl_c() -> None:
     interrupt_after(0.2)
     with pytest.raises(KeyboardInterrupt):
