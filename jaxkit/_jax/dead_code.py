@@ -29,6 +29,5 @@ def only_for(closed: Any, used: Sequence[bool]) -> Any:
         smaller, _ = partial_eval.dce_jaxpr(jaxpr, list(used), instantiate=True)
     except Exception:  # moved: all of it is kept
         smaller = jaxpr.replace(outvars=[jaxpr.outvars[i] for i in kept])
-    if getattr(jex, "ClosedJaxpr", jex.Jaxpr) is jex.Jaxpr:
-        return smaller
-    return jex.ClosedJaxpr(smaller, constants(closed))
+    closing: Any = getattr(jex, "ClosedJaxpr", jex.Jaxpr)
+    return smaller if closing is jex.Jaxpr else closing(smaller, constants(closed))

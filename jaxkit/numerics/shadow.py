@@ -1,4 +1,4 @@
-"""`jaxkit.shadow`: a function beside itself in double precision, and which line loses the digits."""
+"""`jaxkit.shadow`: a function beside itself in double precision, and who loses the digits."""
 
 from __future__ import annotations
 

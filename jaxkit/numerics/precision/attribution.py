@@ -69,10 +69,12 @@ class Tapped(Dual):
     """The shadow goes on through taps."""
 
     def turning(self, step: Any) -> Any:
+        """The body of a loop, which is computed again on the way back."""
         # To store what each turn's taps look at takes longer than to compute it again.
         return jax.checkpoint(step, prevent_cse=False)
 
     def measure(self, tap: Tap, at: Equation, one: Measured, given: Any) -> Any:
+        """Puts taps on the results."""
         exact = one.exact()
         rows = zip(at.eqn.outvars, one.outs, exact, one.shadows, strict=True)
         return [

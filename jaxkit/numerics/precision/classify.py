@@ -9,19 +9,16 @@ from typing import Any
 import numpy as np
 
 from jaxkit.numerics.precision.capture import Values
+from jaxkit.numerics.precision.wide import SUMS
 
-__all__ = ["SUMS", "Diagnosis", "classify"]
+__all__ = ["Diagnosis", "classify"]
 
 _ADDS = frozenset(("add", "sub", "add_any"))
 _STEPS = frozenset(("floor", "ceil", "round", "sign", "rem"))
-SUMS = frozenset(
-    "reduce_sum dot_general conv_general_dilated cumsum scatter-add scatter_add reduce_window_sum "
-    "ragged_dot cumlogsumexp reduce_prod cumprod".split()
-)
 _CASTS = frozenset(("convert_element_type", "reduce_precision"))
 _SOLVERS = frozenset(
-    "triangular_solve cholesky lu qr geqrf householder_product eigh eig svd lu_pivots_to_permutation"
-    " schur hessenberg tridiagonal_solve tridiagonal".split()
+    "triangular_solve cholesky lu qr geqrf householder_product eigh eig svd schur hessenberg "
+    "tridiagonal_solve tridiagonal".split()
 )
 _STEADY = frozenset(("mul", "div", "sqrt", "rsqrt", "cbrt", "square", "integer_pow"))
 

@@ -23,7 +23,7 @@ from jaxkit.jaxpr.run import Run
 from jaxkit.numerics.precision.attribution import per_tap
 from jaxkit.numerics.precision.dual import Dual, primal_of, shadow_of
 from jaxkit.numerics.precision.plan import Frame, is_decision
-from jaxkit.numerics.precision.wide import Opaque, is_float, wide
+from jaxkit.numerics.precision.wide import OpaqueError, is_float, wide
 
 __all__ = ["decision_program"]
 
@@ -69,7 +69,7 @@ class _Decisions(Dual):
             return outs
         try:
             shadows = wide(at.eqn, [shadow_of(box) for box in boxes])
-        except (Opaque, TypeError, NotImplementedError):
+        except (OpaqueError, TypeError, NotImplementedError):
             shadows = outs
         return self._choose(at, outs, shadows)
 
@@ -86,7 +86,7 @@ class _Decisions(Dual):
         return [jnp.where(forced, b, a) for a, b in zip(outs, shadows, strict=True)]
 
 
-def _while(run: Run, at: Equation, boxes: Sequence[Any]) -> Sequence[Any]:
+def _while(run: Any, at: Equation, boxes: Sequence[Any]) -> Sequence[Any]:
     """A while whose condition is a decision too."""
     condition, body = nested(at.eqn)
     first, second = at.params["cond_nconsts"], at.params["body_nconsts"]

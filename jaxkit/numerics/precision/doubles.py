@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import jax.numpy as jnp
 from jax import lax
@@ -14,7 +14,7 @@ from jaxkit.jaxpr.calls import inside
 from jaxkit.jaxpr.control import any_goes_on, going_on
 from jaxkit.jaxpr.nesting import nested
 from jaxkit.jaxpr.rule import Equation, Rule
-from jaxkit.numerics.precision.wide import MOVES, OPAQUE, Opaque, is_float, up, wide
+from jaxkit.numerics.precision.wide import MOVES, OPAQUE, SUMS, OpaqueError, is_float, up, wide
 
 __all__ = ["Counted", "Shaken", "Wide", "opaque"]
 
@@ -57,12 +57,16 @@ class Counted(Rule):
         loops: Positions in the state by the identity of the loop's equation.
     """
 
-    controls = {"while": _trips, "shard_map": lambda run, at, boxes: at.run(boxes)}
+    controls: ClassVar[Mapping[str, Any]] = {
+        "while": _trips,
+        "shard_map": lambda run, at, boxes: at.run(boxes),
+    }
 
     def __init__(self, loops: Mapping[int, int]) -> None:
         self.loops = loops
 
     def start(self) -> Any:
+        """No turns yet."""
         return jnp.zeros(len(self.loops), jnp.int32)
 
 
@@ -109,19 +113,24 @@ class Wide(Rule):
         trips: What `Counted` counted.
     """
 
-    controls = {"while": _limited, "shard_map": lambda run, at, boxes: opaque(at.eqn, boxes)}
+    controls: ClassVar[Mapping[str, Any]] = {
+        "while": _limited,
+        "shard_map": lambda run, at, boxes: opaque(at.eqn, boxes),
+    }
 
     def __init__(self, loops: Mapping[int, int], trips: Any) -> None:
         self.loops = loops
         self.trips = trips
 
     def lift(self, value: Any) -> Any:
+        """The array in double precision."""
         return up(value)
 
     def equation(self, at: Equation, boxes: Sequence[Any]) -> Sequence[Any]:
+        """Evaluates it in double precision, where there is such a thing."""
         try:
             return wide(at.eqn, boxes)
-        except (Opaque, TypeError, NotImplementedError):
+        except (OpaqueError, TypeError, NotImplementedError):
             return opaque(at.eqn, boxes)
 
 
@@ -139,9 +148,13 @@ class Shaken(Wide):
         self._count = 7919 * seed
 
     def equation(self, at: Equation, boxes: Sequence[Any]) -> Sequence[Any]:
-        outs = super().equation(at, boxes)
+        """Moves the results of what rounds."""
         if at.primitive in MOVES or at.primitive in OPAQUE:
-            return outs
+            return super().equation(at, boxes)
+        if at.primitive in SUMS:  # which round once for each term
+            pairs = zip(at.eqn.invars, boxes, strict=True)
+            boxes = [self._shake(box) if is_float(atom.aval) else box for atom, box in pairs]
+        outs = super().equation(at, boxes)
         return [
             self._shake(out) if is_float(var.aval) else out
             for var, out in zip(at.eqn.outvars, outs, strict=True)

@@ -21,7 +21,7 @@ from jaxkit.jaxpr.nesting import nested
 from jaxkit.jaxpr.rule import Equation, Rule, Where
 from jaxkit.jaxpr.run import Run
 from jaxkit.numerics.precision.plan import Frame, Tap, inlined, is_measured
-from jaxkit.numerics.precision.wide import Opaque, is_float, up, wide
+from jaxkit.numerics.precision.wide import OpaqueError, is_float, up, wide
 
 __all__ = ["Dual", "primal_of", "shadow_of"]
 
@@ -68,9 +68,11 @@ class Dual(Rule):
         }
 
     def lift(self, value: Any) -> Any:
+        """An array beside itself in double precision."""
         return (value, up(value)) if is_float(jax.typeof(value)) else value
 
     def primal(self, box: Any) -> Any:
+        """The array as the program has it."""
         return primal_of(box)
 
     def turning(self, step: Any) -> Any:
@@ -89,6 +91,7 @@ class Dual(Rule):
         return one.shadows
 
     def equation(self, at: Equation, boxes: Sequence[Any]) -> Sequence[Any]:
+        """Evaluates it as it is and in double precision."""
         primals = [primal_of(box) for box in boxes]
         outs = at.run(primals)
         if not any(is_float(var.aval) for var in at.eqn.outvars):
@@ -155,7 +158,7 @@ class Measured:
         """The results in double precision of the program's own operands."""
         try:
             return wide(self.eqn, [up(value) for value in self.primals])
-        except (Opaque, TypeError, NotImplementedError):
+        except (OpaqueError, TypeError, NotImplementedError):
             return [up(value) for value in self.outs]
 
 
@@ -164,14 +167,14 @@ def _shadows(at: Equation, primals: Any, shadows: Any, outs: Any) -> list[Any]:
         return _ordered(at, primals, shadows, outs)
     try:
         return wide(at.eqn, shadows)
-    except (Opaque, TypeError, NotImplementedError):
+    except (OpaqueError, TypeError, NotImplementedError):
         return [up(out) for out in outs]
 
 
 def _ordered(at: Equation, primals: Any, shadows: Any, outs: Any) -> list[Any]:
     """The shadow in the order of the program's own values."""
     if at.primitive == "top_k":
-        values, places = outs
+        _, places = outs
         return [jnp.take_along_axis(shadows[0], places, axis=-1), places]
     dimension, keys = at.params["dimension"], at.params["num_keys"]
     shape = jnp.shape(primals[0])
@@ -203,7 +206,7 @@ def _as_one(run: Run, at: Equation, boxes: Sequence[Any]) -> Any:
     return [run.lift(out) for out in outs]
 
 
-def _scan(run: Run, at: Equation, boxes: Sequence[Any]) -> Sequence[Any]:
+def _scan(run: Any, at: Equation, boxes: Sequence[Any]) -> Sequence[Any]:
     [body] = nested(at.eqn)
     parts = jaxprs.scan_parts(at.eqn)
     first, second = parts.constants, parts.constants + parts.carry
@@ -230,7 +233,7 @@ def _scan(run: Run, at: Equation, boxes: Sequence[Any]) -> Sequence[Any]:
     return [*last, *stacked]
 
 
-def _while(run: Run, at: Equation, boxes: Sequence[Any]) -> Sequence[Any]:
+def _while(run: Any, at: Equation, boxes: Sequence[Any]) -> Sequence[Any]:
     """A while as a scan that may be differentiated, of which the last turns do nothing."""
     condition, body = nested(at.eqn)
     first, second = at.params["cond_nconsts"], at.params["body_nconsts"]
@@ -251,13 +254,11 @@ def _while(run: Run, at: Equation, boxes: Sequence[Any]) -> Sequence[Any]:
         return jax.tree.map(lambda new, old: jnp.where(on, new, old), last, carried), None
 
     with jaxprs.place_of(at.eqn):
-        (last, at.state), _ = lax.scan(
-            run.rule.turning(turn), start, given, length=loop.length
-        )
+        (last, at.state), _ = lax.scan(run.rule.turning(turn), start, given, length=loop.length)
     return last
 
 
-def _cond(run: Run, at: Equation, boxes: Sequence[Any]) -> Sequence[Any]:
+def _cond(run: Any, at: Equation, boxes: Sequence[Any]) -> Sequence[Any]:
     which, *operands = boxes
     branch, given = run.rule.next_inner()
 
@@ -275,4 +276,3 @@ def _cond(run: Run, at: Equation, boxes: Sequence[Any]) -> Sequence[Any]:
             primal_of(which), bodies, list(operands), strong(at.state), given
         )
     return outs
-

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
-from jaxkit._jax import jaxprs
 from jaxkit._jax.x64 import with_x64
 from jaxkit.numerics.precision.analysis import Attributed, Diverged
 from jaxkit.numerics.precision.capture import Values
-from jaxkit.numerics.precision.classify import SUMS, Diagnosis, classify
+from jaxkit.numerics.precision.classify import Diagnosis, classify
 from jaxkit.numerics.precision.outputs import Leaf
 from jaxkit.numerics.precision.plan import Node, Tap
 from jaxkit.numerics.precision.remedies import remedy
 from jaxkit.numerics.precision.suspects import Statistics, Suspect
 from jaxkit.numerics.precision.tolerance import eps_of, tiny_of
-from jaxkit.numerics.precision.wide import Opaque, is_float, wide
+from jaxkit.numerics.precision.wide import SUMS, OpaqueError, is_float, wide
 from jaxkit.report import Finding
 
 __all__ = ["divergence_of", "findings_of"]
@@ -91,19 +91,14 @@ def is_explicit_cast(tap: Tap) -> bool:
 def _diagnose(suspect: Suspect, values: Values, found: Attributed) -> Diagnosis:
     eqn = suspect.tap.eqn
     out = next(var.aval for var in eqn.outvars if is_float(var.aval))
-    absolute = None
-    if suspect.tap.primitive in SUMS:
-
-        def absolute() -> np.ndarray:
-            return absolute_of(eqn, values)
-
+    sums = suspect.tap.primitive in SUMS
     return classify(
         suspect.tap.primitive,
         values,
         rtol=found.leaf.rtol,
         eps=eps_of(out.dtype),
         tiny=tiny_of(out.dtype),
-        absolute=absolute,
+        absolute=functools.partial(absolute_of, eqn, values) if sums else None,
         by_element=found.leaf.verdict == "tail",
         turned=any(suspect.order[1::2][: len(suspect.turn)]),
     )
@@ -117,13 +112,11 @@ def absolute_of(eqn: Any, values: Values) -> np.ndarray:
         ]
         try:
             return np.asarray(wide(eqn, operands)[0])
-        except (Opaque, TypeError, NotImplementedError):
+        except (OpaqueError, TypeError, NotImplementedError):
             return abs(values.exact)
 
 
-def _finding(
-    suspect: Suspect, diagnosis: Diagnosis, found: Attributed, severity: Any
-) -> Finding:
+def _finding(suspect: Suspect, diagnosis: Diagnosis, found: Attributed, severity: Any) -> Finding:
     tap, statistics = suspect.tap, suspect.statistics
     kind = diagnosis.kind
     if severity == "warning" and found.leaf.norm >= 0.1:

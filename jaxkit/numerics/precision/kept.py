@@ -10,6 +10,7 @@ import jax
 
 from jaxkit._jax import jaxprs
 from jaxkit._jax.config import trace_context
+from jaxkit._jax.values import kind_of
 from jaxkit.errors import UsageError
 from jaxkit.numerics.precision.analysis import Analysis
 
@@ -52,7 +53,7 @@ class Kept:
             return analysis, analysis.inputs(program.inputs)
 
     def _refuse_tracers(self, values: Sequence[Any]) -> None:
-        if any(isinstance(value, jax.core.Tracer) for value in values):
+        if any(kind_of(type(value)) == "tracer" for value in values):
             name = jaxprs.name_of(self._fun)
             raise UsageError(
                 f"shadow({name}) was called inside of a trace, where there are no values to look "

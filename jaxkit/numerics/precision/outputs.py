@@ -21,7 +21,7 @@ __all__ = ["Leaf", "compare_outputs", "first_program", "noise_program", "reconsi
 # In double precision what is noise around zero is as much smaller as its rounding is finer.
 _ZERO = 2.0**-20
 # Above so many times its uncertainty a number is not zero.
-_SURE = 2.0
+_SURE = 4.0
 # How often double precision is disturbed to see what of a result is noise; what noise is at least.
 _SHAKEN, _NOISE = 4, 2.0**-28
 # The shares of elements that are off by more than the tolerance times each of these bound the tail.
@@ -174,7 +174,7 @@ def compare_outputs(
     for row, (index, name, rtol, tiny) in zip(table, names, strict=True):
         position = len(found)
 
-        def pair(position: int = position) -> Any:
+        def pair(position: int = position) -> tuple[np.ndarray, np.ndarray]:
             outs, wides = arrays()
             return np.asarray(outs[position]), np.asarray(wides[position])
 
@@ -197,9 +197,9 @@ def _judge(
         verdict = "wrong"
     else:
         if tail > rtol:
-            tail = _tail(*pair(), tiny, zero_counts=True)
+            tail = _tail(pair(), tiny, zero_counts=True)
         verdict = "zero" if max(tail, norm) > rtol else "fine"
-        if tail > rtol and (not zeros or _tail(*pair(), tiny, zero_counts=False) > rtol):
+        if tail > rtol and (not zeros or _tail(pair(), tiny, zero_counts=False) > rtol):
             verdict = "tail"
     seen = "nonfinite" if bad or only or wide_bad else verdict
     return Leaf(index, name, rtol, norm, tail, seen, verdict)
@@ -218,7 +218,8 @@ def _ratio(error: float, size: float) -> float:
     return float(np.sqrt(error / size)) if size > 0 else float("inf")
 
 
-def _tail(out: np.ndarray, wide: np.ndarray, tiny: float, *, zero_counts: bool) -> float:
+def _tail(pair: tuple[np.ndarray, np.ndarray], tiny: float, *, zero_counts: bool) -> float:
+    out, wide = pair
     kind = np.complex128 if np.iscomplexobj(wide) else np.float64
     out, wide = out.astype(kind).ravel(), wide.astype(kind).ravel()
     with np.errstate(all="ignore"):

@@ -17,7 +17,17 @@ from jaxkit.jaxpr.nesting import nested
 from jaxkit.numerics.precision.wide import MOVES, OPAQUE, is_float
 from jaxkit.report import SourceLine
 
-__all__ = ["Branch", "Frame", "Loop", "Node", "Tap", "is_decision", "is_measured", "loops_of", "plan_of"]
+__all__ = [
+    "Branch",
+    "Frame",
+    "Loop",
+    "Node",
+    "Tap",
+    "is_decision",
+    "is_measured",
+    "loops_of",
+    "plan_of",
+]
 
 
 @dataclasses.dataclass(eq=False)
@@ -75,6 +85,7 @@ class Loop:
     condition: Frame | None = None
 
     def frames(self) -> list[Frame]:
+        """What is measured in it."""
         return [self.body]
 
 
@@ -86,6 +97,7 @@ class Branch:
     branches: list[Frame]
 
     def frames(self) -> list[Frame]:
+        """What is measured in each branch."""
         return self.branches
 
 
@@ -208,11 +220,12 @@ class _Planner:
     def turning(self, frame: Frame, eqn: Any, turns: Any, given: list[Node]) -> list[Node]:
         first, second = eqn.params["cond_nconsts"], eqn.params["body_nconsts"]
         held, start = given[first : first + second], given[first + second :]
-        loop = Loop(eqn, Frame(), self.trips[id(eqn)], Frame())
+        checks = Frame()
+        loop = Loop(eqn, Frame(), self.trips[id(eqn)], checks)
         condition = nested(eqn)[0]
         checked = [Node("carry") for _ in condition.jaxpr.invars]
         taps, self.count = self.count, 0
-        self.fill(loop.condition, condition.closed, (*turns, loop), checked)
+        self.fill(checks, condition.closed, (*turns, loop), checked)
         self.count = taps  # conditions are not measured
         return self.loop(frame, loop, nested(eqn)[1].closed, turns, (held, start, []))
 

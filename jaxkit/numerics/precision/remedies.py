@@ -68,7 +68,7 @@ def _difference_with_one(tap: Tap) -> str | None:
         "tanh": "1 - tanh(x) is 2 * sigmoid(-2 * x)",
         "integer_pow": "1 - x ** 2 is (1 - x) * (1 + x)",
         "square": "1 - x ** 2 is (1 - x) * (1 + x)",
-        "div": "compute the difference of numerator and denominator first: 1 - a / b is (b - a) / b",
+        "div": "subtract before dividing: 1 - a / b is (b - a) / b",
         "pow": "jnp.expm1(y * jnp.log(x)) in place of x ** y - 1",
         "erf": "1 - erf(x) is jax.scipy.special.erfc(x)",
         "sqrt": "sqrt(1 + x) - 1 is x / (sqrt(1 + x) + 1)",
@@ -129,7 +129,7 @@ def _running_sum(tap: Tap) -> str | None:
         return None
     dtype = tap.eqn.outvars[0].aval.dtype
     if jnp.finfo(dtype).bits < 32:
-        return f"carry the sum in float32: it is {dtype.name}, and what is added is less than its steps"
+        return f"carry the sum in float32: the steps of {dtype.name} are larger than what is added"
     return (
         "sum outside of the loop (jnp.sum adds pairwise), count in integers, or carry what is "
         "lost beside the sum (Kahan)"
@@ -196,6 +196,6 @@ _GENERAL = {
     "error-accumulation": "errors of many steps add up: compute this part in more digits, or with "
     "fewer steps",
     "low-precision-cast": "cast later, or to a format with more digits",
-    "branch-divergence": "the decision hangs on digits that are not there: decide with a margin, or "
-    "on numbers that are exact",
+    "branch-divergence": "the decision hangs on digits that are not there: decide with a margin, "
+    "or on numbers that are exact",
 }

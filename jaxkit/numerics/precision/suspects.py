@@ -96,14 +96,16 @@ def summarize(found: Mapping[Tap, np.ndarray]) -> list[Statistics]:
         lead = array.shape[:-1]
         made, flow, value, total, introduced = array.reshape(-1, array.shape[-1]).T
         with np.errstate(divide="ignore", invalid="ignore"):
-            errors = [np.nan_to_num(np.sqrt(x / value), posinf=np.inf) for x in (total, introduced)]
+            error, own = (
+                np.nan_to_num(np.sqrt(x / value), posinf=np.inf) for x in (total, introduced)
+            )
         turns = [
             tuple(int(_in_time(loop, i)) for loop, i in zip(tap.turns, index, strict=True))
             for index in np.ndindex(*lead)
         ]
         result.append(
             Statistics(
-                tap, float(made.sum()), float(abs(made).sum()), flow, *errors, made, turns
+                tap, float(made.sum()), float(abs(made).sum()), flow, error, own, made, turns
             )
         )
     return result

@@ -15,7 +15,17 @@ from jax import lax
 
 from jaxkit._jax import jaxprs
 
-__all__ = ["EFFECTS", "MOVES", "OPAQUE", "Opaque", "is_float", "up", "wide", "wide_dtype"]
+__all__ = [
+    "EFFECTS",
+    "MOVES",
+    "OPAQUE",
+    "SUMS",
+    "OpaqueError",
+    "is_float",
+    "up",
+    "wide",
+    "wide_dtype",
+]
 
 # What only moves, copies or chooses elements introduces no error.
 MOVES = frozenset(
@@ -34,13 +44,18 @@ OPAQUE = frozenset(
     "reduce_scatter axis_index psum_invariant pvary pbroadcast psum2 linear_call reduce "
     "approx_top_k".split()
 )
+# What adds up many terms, and rounds as often.
+SUMS = frozenset(
+    "reduce_sum dot_general conv_general_dilated cumsum scatter-add scatter_add reduce_window_sum "
+    "ragged_dot cumlogsumexp reduce_prod cumprod".split()
+)
 EFFECTS = frozenset("pure_callback io_callback debug_callback debug_print".split())
 
 _DTYPES = ("new_dtype", "dtype", "preferred_element_type", "out_dtype", "input_dtype")
 _PRECISION = ("precision",)
 
 
-class Opaque(Exception):
+class OpaqueError(Exception):
     """There is no such thing in double precision."""
 
 
@@ -74,13 +89,13 @@ def wide(eqn: Any, operands: Sequence[Any]) -> list[Any]:
         The results, likewise.
 
     Raises:
-        Opaque: The equation has a meaning in its own precision only.
+        OpaqueError: The equation has a meaning in its own precision only.
     """
     name = eqn.primitive.name
     if name in OPAQUE or _holds_code(eqn):
         special = _SPECIAL.get(name)
         if special is None:
-            raise Opaque(name)
+            raise OpaqueError(name)
         with jaxprs.place_of(eqn):
             return special(eqn, list(operands))
     special = _SPECIAL.get(name)
