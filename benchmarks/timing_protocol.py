@@ -127,13 +127,15 @@ def clear(first: float, second: float) -> str:
     return "slower" if ratio > 1 + CLEAR else "faster" if ratio < 1 - CLEAR else "same"
 
 
-def trials(truths: list[float], pairs: int, seconds: float, seed: int) -> Iterator[dict]:
+def trials(
+    truths: list[float], pairs: int, seconds: float, seed: int, rules: list[str]
+) -> Iterator[dict]:
     """One verdict after the other."""
     rng = random.Random(seed)
     for number, truth in itertools.product(range(pairs), truths):
         workload = WORKLOADS[number % len(WORKLOADS)]
         first, second = workload(LAYERS), workload(round(LAYERS * truth))
-        for name in rng.sample(list(RULES), len(RULES)):
+        for name in rng.sample(rules, len(rules)):
             gc.collect()
             verdict = RULES[name](first, second, seconds)
             yield {"truth": truth, "workload": workload.__name__, "rule": name, "verdict": verdict}
@@ -164,6 +166,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=200, help="trials of each truth")
     parser.add_argument("--seconds", type=float, default=1.5, help="for each rule and trial")
     parser.add_argument("--truths", type=float, nargs="+", default=list(TRUTHS))
+    parser.add_argument("--rules", nargs="+", choices=list(RULES), default=list(RULES))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jsonl", type=Path, help="add each verdict to this file")
     parser.add_argument("--summary", type=Path, nargs="+", help="only add up these files")
@@ -173,7 +176,7 @@ def main() -> None:
         for path in given.summary:
             found += [json.loads(line) for line in path.read_text().splitlines()]
     else:
-        for each in trials(given.truths, given.pairs, given.seconds, given.seed):
+        for each in trials(given.truths, given.pairs, given.seconds, given.seed, given.rules):
             found.append(each)
             if given.jsonl:
                 with given.jsonl.open("a") as file:

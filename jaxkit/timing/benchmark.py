@@ -64,7 +64,8 @@ def benchmark(
             donates are copied before each call, outside of the time. A NumPy array that is given
             to a jitted function is put on the device once, and a finding says what that costs.
         max_seconds: Seconds for everything, compiling included. A call that is under way is not
-            cut off; where compiling has used them up, a fifth of them is added for measuring.
+            cut off, and a second one is made unless it alone would take longer than that: the first
+            may have had more to do. Where compiling has used them up, a fifth of them is added.
         min_seconds: Seconds of measuring that are used in any case, as far as there are so many.
         setup: Called before each call, outside of the time; if it returns a tuple, that is what
             the call gets as its arguments.

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from jaxkit.timing import block
 from jaxkit.timing.clock import Budget, quiet
 from jaxkit.timing.statistics import Floats
 from jaxkit.timing.subject import Subject
@@ -19,6 +20,7 @@ __all__ = ["MIN_ROUNDS", "Samples", "measure"]
 MIN_ROUNDS = 60
 _MOST_ROUNDS = 20_000
 _ALIKE = 4.0  # sides that are not further apart get the same number of calls in a block
+_LONG = 0.05  # seconds: longer than threads spin for more work
 _COLLECT = 0.1  # seconds after which garbage is collected, between two rounds
 
 
@@ -96,6 +98,7 @@ def measure(
     end = time.perf_counter() + max(budget.left, 0.2 * budget.seconds)
     begin = collected = asked = time.perf_counter()
     rng = random.Random(0)
+    apart = len(subjects) > 1 and not all(subject.facts.uses_jax for subject in subjects)
     if any(subject.interrupted for subject in subjects):
         samples.interrupted = True
         return samples
@@ -105,7 +108,7 @@ def measure(
     try:
         with quiet():
             while samples.rounds < _MOST_ROUNDS:
-                _round(subjects, samples, rng)
+                _round(subjects, samples, rng, apart=apart)
                 now = time.perf_counter()
                 if now + (now - begin) / samples.rounds > end:
                     samples.out_of_time = True
@@ -123,11 +126,25 @@ def measure(
     return samples
 
 
-def _round(subjects: Sequence[Subject], samples: Samples, rng: random.Random) -> None:
+def _round(
+    subjects: Sequence[Subject], samples: Samples, rng: random.Random, *, apart: bool
+) -> None:
+    """One block of each side.
+
+    Args:
+        subjects: The sides.
+        samples: Where the seconds go.
+        rng: Draws the order.
+        apart: Whether libraries take turns whose threads go on spinning for a while, in the way of
+            the next one's (OpenBLAS, OpenMP): each block then begins on an idle machine, warm.
+    """
     order = list(range(len(subjects)))
     rng.shuffle(order)
     for side in order:
         subject, count = subjects[side], samples.inner[side]
+        if apart and subject.estimate < _LONG:
+            block.dropped_work(_LONG)
+            subject.run(1)
         known = subject.heard.count
         seconds = subject.run(count) / count
         if subject.heard.count > known:

@@ -254,7 +254,7 @@ class WarmUp:
             return True
         run = self.seconds[-1] if len(self.seconds) > 1 else self._without_compiling()
         if len(self.seconds) == 1:  # the figure needs one call at least that is not the first
-            return not self.budget.allows(run)
+            return run > max(self.budget.seconds, self.budget.left)
         if len(self.seconds) == 2 and run < _SHORT * self.budget.seconds:
             return False  # the first one may have had copies: only now two had the same arguments
         return self.budget.spent + run > self._until
