@@ -115,6 +115,8 @@ class Comparison(Report):
         samples = [side.timing.samples for side in self.sides.values()]
         seconds.boxplot(samples, positions=range(len(names)), orientation="horizontal", sym="")
         seconds.set(xlabel="seconds a call", yticks=range(len(names)), yticklabels=names)
+        seconds.locator_params(axis="x", nbins=4)
+        seconds.xaxis.set_major_formatter(lambda value, _: seconds_text(value))
         ratios.invert_yaxis()
         if path is not None:
             figure.savefig(path)
