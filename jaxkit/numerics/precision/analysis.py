@@ -16,6 +16,7 @@ from jaxkit._jax.x64 import with_x64
 from jaxkit.jaxpr.nesting import nested
 from jaxkit.numerics.nonfinite.find import Origin
 from jaxkit.numerics.precision.attribution import attribution_program, collect, slots_of
+from jaxkit.numerics.precision.callbacks import Tape, has_effects
 from jaxkit.numerics.precision.capture import Values, capture_program, hits_of, values_of
 from jaxkit.numerics.precision.decisions import decision_program
 from jaxkit.numerics.precision.outputs import (
@@ -113,6 +114,8 @@ class Analysis:
                 name = "output" + jax.tree_util.keystr(path)
                 self.leaves.append((index, name, allowed, floor_of(var.aval.dtype, allowed)))
         self._first: Any = None
+        self.tape = Tape()
+        self.repeatable = not has_effects(self.closed)
         self._origin: Origin | None = None
         self._noise: Any = None
         self._attributions: dict[Any, Any] = {}
@@ -149,7 +152,8 @@ class Analysis:
         with with_x64():
             if self._first is None:
                 limits = [(allowed, tiny) for *_, allowed, tiny in self.leaves]
-                self._first = jax.jit(first_program(self.closed, self.loops, limits))
+                self._first = jax.jit(first_program(self.closed, self.loops, limits, self.tape))
+            self.tape.clear()
             table, trips, outs, wides = self._first(inputs)
             table, trips = np.asarray(table), [int(n) for n in np.asarray(trips)]
         leaves = compare_outputs(table, self.leaves, lambda: (outs, wides))
@@ -159,7 +163,7 @@ class Analysis:
         """Whether an output that seems to be zero is."""
         with with_x64():
             if self._noise is None:
-                self._noise = jax.jit(noise_program(self.closed, self.loops))
+                self._noise = jax.jit(noise_program(self.closed, self.loops, self.tape))
             noise = self._noise(inputs, np.asarray(compared.trips, np.int32))
         place = [index for index, *_ in self.leaves].index(leaf.index)
         out, wide = compared.outs[place], compared.wides[place]

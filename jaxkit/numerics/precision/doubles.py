@@ -14,6 +14,7 @@ from jaxkit.jaxpr.calls import inside
 from jaxkit.jaxpr.control import any_goes_on, going_on
 from jaxkit.jaxpr.nesting import nested
 from jaxkit.jaxpr.rule import Equation, Rule
+from jaxkit.numerics.precision.callbacks import SILENT, Tape
 from jaxkit.numerics.precision.wide import MOVES, OPAQUE, SUMS, OpaqueError, is_float, up, wide
 
 __all__ = ["Counted", "Shaken", "Wide", "opaque"]
@@ -55,6 +56,7 @@ class Counted(Rule):
 
     Args:
         loops: Positions in the state by the identity of the loop's equation.
+        tape: Keeps what callbacks return.
     """
 
     controls: ClassVar[Mapping[str, Any]] = {
@@ -62,8 +64,15 @@ class Counted(Rule):
         "shard_map": lambda run, at, boxes: at.run(boxes),
     }
 
-    def __init__(self, loops: Mapping[int, int]) -> None:
+    def __init__(self, loops: Mapping[int, int], tape: Tape) -> None:
         self.loops = loops
+        self._tape = tape
+
+    def equation(self, at: Equation, boxes: Sequence[Any]) -> Sequence[Any]:
+        """As it is; what is called back is remembered."""
+        if at.primitive == "io_callback":
+            return self._tape.record(at.eqn, boxes)
+        return super().equation(at, boxes)
 
     def start(self) -> Any:
         """No turns yet."""
@@ -111,6 +120,7 @@ class Wide(Rule):
     Args:
         loops: As `Counted` has them.
         trips: What `Counted` counted.
+        tape: Has what callbacks returned.
     """
 
     controls: ClassVar[Mapping[str, Any]] = {
@@ -118,9 +128,10 @@ class Wide(Rule):
         "shard_map": lambda run, at, boxes: opaque(at.eqn, boxes),
     }
 
-    def __init__(self, loops: Mapping[int, int], trips: Any) -> None:
+    def __init__(self, loops: Mapping[int, int], trips: Any, tape: Tape) -> None:
         self.loops = loops
         self.trips = trips
+        self._tape = tape
 
     def lift(self, value: Any) -> Any:
         """The array in double precision."""
@@ -128,6 +139,10 @@ class Wide(Rule):
 
     def equation(self, at: Equation, boxes: Sequence[Any]) -> Sequence[Any]:
         """Evaluates it in double precision, where there is such a thing."""
+        if at.primitive in SILENT:
+            return []
+        if at.primitive == "io_callback":
+            return [up(value) for value in self._tape.replay(at.eqn, boxes)]
         try:
             return wide(at.eqn, boxes)
         except (OpaqueError, TypeError, NotImplementedError):
@@ -143,8 +158,8 @@ class Shaken(Wide):
         seed: Which of the directions.
     """
 
-    def __init__(self, loops: Mapping[int, int], trips: Any, seed: int) -> None:
-        super().__init__(loops, trips)
+    def __init__(self, loops: Mapping[int, int], trips: Any, tape: Tape, seed: int) -> None:
+        super().__init__(loops, trips, tape)
         self._count = 7919 * seed
 
     def equation(self, at: Equation, boxes: Sequence[Any]) -> Sequence[Any]:

@@ -21,7 +21,7 @@ from jaxkit.numerics.precision.tolerance import eps_of, tiny_of
 from jaxkit.numerics.precision.wide import SUMS, OpaqueError, is_float, wide
 from jaxkit.report import Finding
 
-__all__ = ["divergence_of", "findings_of"]
+__all__ = ["divergence_of", "findings_of", "unattributed"]
 
 # Of an output's error: most of it, and what is worth mentioning.
 _MOST, _SOME = 0.5, 0.1
@@ -196,11 +196,13 @@ def divergence_of(found: Diverged, leaf: Leaf) -> Finding:
     )
 
 
-def lineage(node: Node, depth: int) -> list[Node]:
-    """What a value is made of, the nearest first."""
-    result: list[Node] = []
-    level = [node]
-    for _ in range(depth):
-        level = [below for each in level for below in each.inputs]
-        result += level
-    return result
+def unattributed(leaf: Leaf) -> Finding:
+    """Of a program that must not run again all that is known is that an output is off."""
+    return Finding(
+        "error-accumulation",
+        "warning",
+        f"{leaf.name} is off by {max(leaf.norm, leaf.tail):.1e}, but the function calls back "
+        "(jax.experimental.io_callback) and must not run again to find the line that is to blame",
+        fix="shadow the parts of the function between its callbacks",
+        data={"output": leaf.name, "output_error": leaf.norm, "rtol": leaf.rtol},
+    )

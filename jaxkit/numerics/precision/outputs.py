@@ -13,6 +13,7 @@ from jax import lax
 
 from jaxkit.jaxpr.rule import Where
 from jaxkit.jaxpr.run import Run
+from jaxkit.numerics.precision.callbacks import Tape, has_effects
 from jaxkit.numerics.precision.doubles import Counted, Shaken, Wide
 from jaxkit.numerics.precision.wide import is_float, up
 
@@ -31,7 +32,7 @@ _LEAST = 1e-280
 
 
 def first_program(
-    closed: Any, loops: Sequence[Any], limits: Sequence[tuple[float, float]]
+    closed: Any, loops: Sequence[Any], limits: Sequence[tuple[float, float]], tape: Tape
 ) -> Callable[..., Any]:
     """The program of step 0, as a function of the inputs.
 
@@ -40,6 +41,7 @@ def first_program(
         loops: Its `while` equations.
         limits: For each floating-point output its tolerance, and the least magnitude that its
             dtype has in full.
+        tape: What callbacks return is kept there.
 
     Returns:
         A function that gives (statistics, turns of the loops, outputs, outputs in double
@@ -48,10 +50,12 @@ def first_program(
     places = {id(eqn): number for number, eqn in enumerate(loops)}
 
     def first(inputs: Sequence[Any]) -> Any:
-        plain = Counted(places)
+        plain = Counted(places, tape)
         run = Run(plain)
         outs, trips = run.closed(closed, [run.lift(x) for x in inputs], plain.start(), Where())
-        other = Run(Wide(places, trips))
+        if has_effects(closed):  # which are to be recorded before they are replayed
+            inputs, outs = lax.optimization_barrier((inputs, outs))
+        other = Run(Wide(places, trips, tape))
         wides, _ = other.closed(closed, [other.lift(x) for x in inputs], (), Where())
         pairs = [(a, b) for a, b in zip(outs, wides, strict=True) if is_float(jax.typeof(a))]
         rows = [_compare(a, b, *limit) for (a, b), limit in zip(pairs, limits, strict=True)]
@@ -86,12 +90,12 @@ def _compare(out: Any, wide: Any, rtol: float, tiny: float) -> Any:
     return sums(columns)
 
 
-def noise_program(closed: Any, loops: Sequence[Any]) -> Callable[..., Any]:
+def noise_program(closed: Any, loops: Sequence[Any], tape: Tape) -> Callable[..., Any]:
     """How uncertain outputs are in double precision itself, as a function of inputs and turns."""
     places = {id(eqn): number for number, eqn in enumerate(loops)}
 
     def shaken(inputs: Sequence[Any], trips: Any, seed: int) -> list[Any]:
-        run = Run(Shaken(places, trips, seed))
+        run = Run(Shaken(places, trips, tape, seed))
         return run.closed(closed, [run.lift(x) for x in inputs], (), Where())[0]
 
     def program(inputs: Sequence[Any], trips: Any) -> list[Any]:
@@ -208,8 +212,9 @@ def _judge(
 def _bound(counts: Sequence[float], number: float, rtol: float) -> float:
     """What the tail cannot exceed."""
     ends = [rtol * step for step in (*_STEPS[1:], np.inf)]
-    exceed = [min(end, 1.0) * count / number for end, count in zip(ends, counts, strict=True)]
-    return float(max([0.0, *exceed])) if number else 0.0
+    share = 1 / number if number else 0.0
+    exceed = [min(end, 1.0) * count * share for end, count in zip(ends, counts, strict=True)]
+    return float(max([0.0, *exceed]))
 
 
 def _ratio(error: float, size: float) -> float:

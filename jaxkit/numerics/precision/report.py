@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from jaxkit.numerics.precision.analysis import Analysis, Attributed, Compared
-from jaxkit.numerics.precision.findings import divergence_of, findings_of
+from jaxkit.numerics.precision.findings import divergence_of, findings_of, unattributed
 from jaxkit.numerics.precision.outputs import Leaf
 from jaxkit.numerics.precision.page import blocks_of
 from jaxkit.report import Finding, SourceLine
@@ -20,6 +20,7 @@ __all__ = ["report_of"]
 
 # Of an output's error, what a shadow that takes the program's branches must account for.
 _EXPLAINED = 0.1
+_OFF = ("wrong", "tail", "nonfinite")
 # How many outputs are attributed, each by a program of its own.
 _ATTRIBUTED = 4
 
@@ -36,9 +37,11 @@ def report_of(analysis: Analysis, inputs: Sequence[Any], kind: Any) -> Any:
     leaves = list(compared.leaves)
     findings: list[Finding] = []
     attributed: list[Attributed] = []
-    if any(leaf.verdict == "nonfinite" for leaf in leaves):
+    if not analysis.repeatable:
+        findings += [unattributed(leaf) for leaf in leaves if leaf.verdict in _OFF]
+    elif any(leaf.verdict == "nonfinite" for leaf in leaves):
         findings += analysis.nonfinite(inputs)
-    if not findings:  # what is not finite is meant: the rest may be wrong
+    if analysis.repeatable and not findings:  # what is not finite is meant: the rest may be wrong
         leaves = [dataclasses.replace(leaf, verdict=leaf.finite) for leaf in leaves]
         for place, leaf in enumerate(leaves):
             if leaf.verdict == "zero":
