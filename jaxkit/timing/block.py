@@ -107,7 +107,7 @@ def _parts(value: Any) -> Iterator[Any]:
     for cell in getattr(value, "__closure__", None) or ():
         with contextlib.suppress(ValueError):
             yield cell.cell_contents
-    for name in ("func", "args", "keywords", "__self__"):
+    for name in ("func", "args", "keywords", "__self__", "__defaults__", "__kwdefaults__"):
         if callable(value):
             with contextlib.suppress(Exception):
                 yield getattr(value, name)

@@ -253,9 +253,10 @@ class Slots:
         Slots,
         lambda y: (Box(Box(y)), 1),
         lambda y: lambda: y,
+        lambda y: lambda default=y: default,
         lambda y: functools.partial(abs, y),
     ],
-    ids=["attribute", "slots", "nested", "closure", "partial"],
+    ids=["attribute", "slots", "nested", "closure", "default", "partial"],
 )
 def test_arrays_hidden_in_objects_are_waited_for(wrap: Callable[[Any], Any]) -> None:
     timing = timed(lambda x: wrap(heavy(x)), matrix(), seconds=0.4)
