@@ -73,7 +73,7 @@ def test_forms_that_only_typer_knows(given: str, monkeypatch: pytest.MonkeyPatch
             ["run", "--report", "x.doc", "a.py"],
             (
                 "cannot write a report to 'x.doc': its name must end in one of .html, .json, "
-                ".jsonl, .sarif, .txt, which choose the form"
+                ".jsonl, .sarif, .trace.json, .txt, which choose the form"
             ),
         ),
         (
