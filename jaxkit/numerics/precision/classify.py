@@ -60,7 +60,7 @@ class Diagnosis:
     @property
     def digits_lost(self) -> float:
         """Decimal digits that the result has less than its operands had."""
-        before = max(self.inherited, 1e-17)
+        before = min(max(self.inherited, 1e-17), 1.0)
         return float(max(0.0, np.log10(min(max(self.total, 1e-17), 1.0) / before)))
 
 
