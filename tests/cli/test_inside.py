@@ -16,11 +16,11 @@ def pipes() -> tuple[int, int, int, int]:
 
 
 def test_an_end_is_told_and_answered(
-    pipes: tuple[int, int, int, int], capfd: pytest.CaptureFixture[str]
+    pipes: tuple[int, int, int, int], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     said, say, answered, answer = pipes
     os.write(answer, b".")
-    _Session("spool", (say, answered)).end()
+    _Session(str(tmp_path / "spool"), (say, answered)).end()
     assert os.read(said, 9) == b"h."
     assert capfd.readouterr() == ("", "")
     for fd in pipes:
@@ -28,8 +28,12 @@ def test_an_end_is_told_and_answered(
 
 
 def test_a_monitor_that_was_killed_is_missed(
-    pipes: tuple[int, int, int, int], capfd: pytest.CaptureFixture[str]
+    pipes: tuple[int, int, int, int],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.chdir(tmp_path)  # what the program has of its own is written to the spool
     said, say, answered, answer = pipes
     session = _Session("spool.jsonl", (say, answered))
     os.close(said)
@@ -47,7 +51,7 @@ def test_a_file_that_got_the_number_of_the_pipe_is_left_alone(
     pipes: tuple[int, int, int, int], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     said, say, answered, answer = pipes
-    session = _Session("spool", (say, answered))
+    session = _Session(str(tmp_path / "spool"), (say, answered))
     with open(tmp_path / "file", "w") as file:
         os.dup2(file.fileno(), say)
     session.end()
