@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxkit._jax import jaxprs
+from jaxkit._jax.values import is_array
 from jaxkit._jax.x64 import with_x64
 from jaxkit.jaxpr import Equation, Rule
 from jaxkit.jaxpr.rule import Where
@@ -139,7 +140,9 @@ def _typed(program: jaxprs.Program) -> list[Any]:
 def _plain(value: Any) -> Any:
     """Random keys as the integers that they are made of, Python numbers as arrays."""
     aval = jax.typeof(value)
-    return jax.random.key_data(value) if jaxprs.is_key(aval) else jnp.asarray(value, aval.dtype)
+    if jaxprs.is_key(aval):
+        return jax.random.key_data(value)
+    return value if is_array(value) else np.asarray(value, aval.dtype)
 
 
 def _error(value: Any, reference: Any, atol: float) -> Any:

@@ -195,7 +195,8 @@ def test_a_small_number_that_is_not_zero_is_one() -> None:
 
 
 def test_non_finite_outputs_are_explained() -> None:
-    finding = jaxkit.shadow(lambda x: jnp.log(jnp.sum(jnp.exp(x))))(jnp.float32(100)).findings[0]
+    x = jnp.array([100.0, 0.0])
+    finding = jaxkit.shadow(lambda x: jnp.log(jnp.sum(jnp.exp(x))))(x).findings[0]
     assert finding.kind == "overflow"
 
 

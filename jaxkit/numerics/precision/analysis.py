@@ -113,6 +113,7 @@ class Analysis:
                 allowed = rtol_of(dtype) if rtol is None else rtol
                 name = "output" + jax.tree_util.keystr(path)
                 self.leaves.append((index, name, allowed, floor_of(var.aval.dtype, allowed)))
+        self._sources: dict[int, frozenset[int]] = {}
         self._first: Any = None
         self.tape = Tape()
         self.repeatable = not has_effects(self.closed)
@@ -140,12 +141,15 @@ class Analysis:
 
     def sources_of(self, index: int) -> frozenset[int]:
         """The places in the source that an output depends on, by identity."""
+        if index in self._sources:
+            return self._sources[index]
         found, stack = set[int](), [self.cone(index)]
         while stack:
             for eqn in jaxprs.open_jaxpr(stack.pop()).eqns:
                 found.add(id(eqn.source_info))
                 stack += [each.closed for each in nested(eqn) if each.role != "combiner"]
-        return frozenset(found)
+        self._sources[index] = frozenset(found)
+        return self._sources[index]
 
     def compare(self, inputs: Sequence[Any]) -> Compared:
         """Step 0: how far each output is off, and how often each `while` turned."""
@@ -246,7 +250,7 @@ class Analysis:
 
 def _distance(out: np.ndarray, right: np.ndarray) -> float:
     kind = np.complex128 if np.iscomplexobj(right) else np.float64
-    found = np.linalg.norm(np.ravel(out.astype(kind) - right))
+    found = np.sqrt(np.sum(abs(out.astype(kind) - right) ** 2))
     return float(found) if np.isfinite(found) else float("inf")
 
 

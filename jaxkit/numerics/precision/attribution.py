@@ -57,7 +57,8 @@ def _per_tap(frame: Frame, lead: tuple[int, ...], make: Any) -> Any:
 def collect(frame: Frame, found: Any) -> dict[Tap, np.ndarray]:
     """The statistics of each tap: an array [turns of the outermost loop, ..., columns]."""
     own, inner = found
-    result = {tap: np.asarray(own)[..., i, :] for i, tap in enumerate(frame.taps)}
+    table = np.asarray(own)
+    result = {tap: table[..., i, :] for i, tap in enumerate(frame.taps)}
     for each, below in zip(frame.inner, inner, strict=True):
         belows = [below] if isinstance(each, Loop) else below
         for body, values in zip(each.frames(), belows, strict=True):
@@ -99,20 +100,31 @@ def _tap_forward(value: Any, introduced: Any, total: Any, slot: Any) -> Any:
 
 
 def _tap_backward(kept: Any, cotangent: Any) -> Any:
-    value, introduced, total = kept
     # A slope that is not finite says nothing: what is behind it is not blamed, and not spoiled.
-    slope = jnp.where(jnp.isfinite(cotangent), cotangent, 0)
-    made, passed, size = (_finite(slope * x) for x in (introduced, total, value))
-    columns = (made.real, passed.real, _square(size), _square(passed), _square(made))
-    return slope, None, None, sums(columns)
+    slope = _finite(cotangent)
+    found = _statistics(slope, kept, lambda x: x)
+    every = jnp.all(jnp.isfinite(found))
+    found = lax.cond(every, lambda: found, lambda: _statistics(slope, kept, _finite))
+    return slope, None, None, found
+
+
+def _statistics(slope: Any, kept: Any, checked: Any) -> Any:
+    value, introduced, total = kept
+    made, passed, size = (checked(slope * x) for x in (introduced, total, value))
+    return sums((made.real, passed.real, _square(size), _square(passed), _square(made)))
 
 
 def _finite(value: Any) -> Any:
     return jnp.where(jnp.isfinite(value), value, 0)
 
 
+def _all_wrong(error: Any, value: Any) -> Any:
+    """An error as it is, as large as the value where it is infinite, 0 where there is none."""
+    return jnp.where(jnp.isinf(error), -_finite(value), _finite(error))
+
+
 def _square(value: Any) -> Any:
-    return jnp.abs(value) ** 2
+    return value * value if jnp.isrealobj(value) else jnp.abs(value) ** 2
 
 
 _tap.defvjp(_tap_forward, _tap_backward)

@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 from jaxkit.jaxpr.rule import Equation, Where
 from jaxkit.jaxpr.run import Run
@@ -71,16 +72,14 @@ class _Capture(Dual):
         number = self._chosen.get(tap)
         if number is not None:
             which = _result(at.eqn)
-            exact = one.exact()
-            now = (
-                list(one.primals),
-                list(one.operand_shadows),
-                (one.outs[which], exact[which], one.shadows[which]),
-            )
             state = list(at.state)
-            state[number] = jax.tree.map(
-                lambda new, old: jnp.where(given, new.astype(old.dtype), old), now, state[number]
-            )
+
+            def now() -> Any:
+                found = one.primals, one.operand_shadows, one.results(which)
+                return jax.tree.map(lambda new, old: new.astype(old.dtype), found, state[number])
+
+            # Of the turns only one is stored; the others do not so much as copy.
+            state[number] = lax.cond(given, now, lambda: state[number])
             at.state = state
         return one.shadows
 

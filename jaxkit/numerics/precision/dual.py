@@ -157,6 +157,10 @@ class Measured:
         self.outs = outs
         self.shadows = shadows
 
+    def results(self, which: int) -> tuple[Any, Any, Any]:
+        """One of the results: as it is, of the program's own operands in double, and the shadow."""
+        return self.outs[which], self.exact()[which], self.shadows[which]
+
     def exact(self) -> list[Any]:
         """The results in double precision of the program's own operands."""
         try:

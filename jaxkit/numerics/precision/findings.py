@@ -14,7 +14,7 @@ from jaxkit.numerics.precision.analysis import Attributed, Diverged
 from jaxkit.numerics.precision.capture import Values
 from jaxkit.numerics.precision.classify import Diagnosis, classify
 from jaxkit.numerics.precision.outputs import Leaf
-from jaxkit.numerics.precision.plan import Node, Tap
+from jaxkit.numerics.precision.plan import Tap
 from jaxkit.numerics.precision.remedies import remedy
 from jaxkit.numerics.precision.suspects import Statistics, Suspect
 from jaxkit.numerics.precision.tolerance import eps_of, tiny_of
@@ -50,10 +50,14 @@ def _guilty(
     diagnosed: Sequence[tuple[Suspect, Diagnosis]], found: Attributed
 ) -> tuple[Suspect, Diagnosis]:
     crossing = next((pair for pair in diagnosed if pair[0].crossing), None)
-    origin = max(diagnosed, key=lambda pair: pair[0].statistics.weight)
+    weights = [_weight(*pair) for pair in diagnosed]
+    origin = diagnosed[int(np.argmax(weights))]
     if crossing is None:
         return origin
-    made = abs(origin[0].statistics.contribution)
+    looked_at = {id(suspect.statistics) for suspect, _ in diagnosed}
+    others = sum(each.weight for each in found.statistics if id(each) not in looked_at)
+    # Where errors are too large for first order, what is known adds up to less than all of it.
+    made = abs(origin[0].statistics.contribution) / min(1.0, max(sum(weights) + others, _SOME))
     if made > _MOST and origin[0] is not crossing[0]:
         if crossing[1].kind == "ill-conditioned" and origin[1].kind == "absorption":
             return origin
@@ -62,10 +66,21 @@ def _guilty(
     if crossing[1].kind == "error-accumulation":  # it passes on what others make
         makers = [pair for pair in diagnosed if pair[1].kind != "error-accumulation"]
         makers = [pair for pair in makers if pair[0].statistics.weight > _SOME] or [crossing]
-        if made > _MOST and origin[1].kind == "error-accumulation":
+        # One rounding is not to blame for what a loop makes of it; many are.
+        if made > _MOST and origin[1].kind == "error-accumulation" and origin[0].tap.turns:
             return origin
         return max(makers, key=lambda pair: pair[0].statistics.weight)
     return crossing
+
+
+def _weight(suspect: Suspect, diagnosis: Diagnosis) -> float:
+    """What an equation makes of the error, as far as its numbers bear that out.
+
+    What a dear function introduces was told by its slope, which is far off where errors are large.
+    """
+    told = suspect.statistics.introduced[suspect.at]
+    share = min(1.0, diagnosis.introduced / told) if told > 0 else 1.0
+    return suspect.statistics.weight * share
 
 
 def is_explicit_cast(tap: Tap) -> bool:
@@ -137,7 +152,7 @@ def _message(suspect: Suspect, diagnosis: Diagnosis, found: Attributed) -> str:
     text = (
         f"{name} of {operands} gives {diagnosis.value:.9g} where double precision has "
         f"{diagnosis.shadow:.9g}: the relative error goes from {diagnosis.inherited:.1e} to "
-        f"{diagnosis.total:.1e}, and {leaf.name} is off by {max(leaf.norm, leaf.tail):.1e}"
+        f"{diagnosis.total:.1e}, and {leaf.name} is off by {leaf.error:.1e}"
     )
     if suspect.turn:
         turn = ", ".join(str(n) for n in suspect.turn)
@@ -180,7 +195,7 @@ def divergence_of(found: Diverged, leaf: Leaf) -> Finding:
         "warning",
         f"{decision.primitive} decides otherwise in double precision ({some}): as decided there, "
         f"{found.left:.0%} of the error of {leaf.name} would be left, which is "
-        f"{max(leaf.norm, leaf.tail):.1e}",
+        f"{leaf.error:.1e}",
         where=decision.where,
         fix=remedy("branch-divergence", decision, None),
         data={
@@ -201,7 +216,7 @@ def unattributed(leaf: Leaf) -> Finding:
     return Finding(
         "error-accumulation",
         "warning",
-        f"{leaf.name} is off by {max(leaf.norm, leaf.tail):.1e}, but the function calls back "
+        f"{leaf.name} is off by {leaf.error:.1e}, but the function calls back "
         "(jax.experimental.io_callback) and must not run again to find the line that is to blame",
         fix="shadow the parts of the function between its callbacks",
         data={"output": leaf.name, "output_error": leaf.norm, "rtol": leaf.rtol},

@@ -97,7 +97,7 @@ def _of(
     analysis: Analysis, found: Attributed, inputs: Sequence[Any], compared: Compared
 ) -> list[Finding]:
     leaf = found.leaf
-    if found.explained < _EXPLAINED * max(leaf.norm, leaf.tail):
+    if found.explained < _EXPLAINED * leaf.error:
         diverged = analysis.diverge(leaf, inputs, compared)
         if diverged is not None:
             return [divergence_of(diverged, leaf)]

@@ -1,0 +1,58 @@
+"""`shadow` and `nan_origin` against a corpus of faults that was written without a look at them.
+
+A third of the corpus by default, every kind in it; JAXKIT_ALL=1 in the environment takes all.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import jaxkit
+from tests.numerics.faults.case import Case
+from tests.numerics.faults.corpus import FAULTS, STABLE
+
+ALL = os.environ.get("JAXKIT_ALL") == "1"
+
+FIRST = {each.kind: each for each in reversed(FAULTS.values())}
+NONFINITE = [each for each in FAULTS.values() if each.nonfinite]
+THIRD = {*FIRST.values(), *list(FAULTS.values())[::8]}
+SHADOWED = [each for each in FAULTS.values() if ALL or each in THIRD]
+
+
+def answer(tool: Callable[..., Any], case: Case) -> str:
+    """Empty where the first finding is a fair one; else what was said instead."""
+    report = tool(case.function)(*case.args())
+    if not report.findings:
+        return "nothing"
+    first = report.findings[0]
+    where = first.where and (Path(first.where.file).name, first.where.line)
+    right = where and first.where.file == case.file and (first.where.line, first.kind) in case.fair
+    return "" if right and first.severity != "info" else f"{first.kind} at {where}"
+
+
+def misses(tool: Callable[..., Any], cases: list[Case]) -> list[str]:
+    answers = {each: answer(tool, each) for each in cases}
+    return [f"{k.name}: {v}, not {k.kind} at line {k.line}" for k, v in answers.items() if v]
+
+
+def test_nine_faults_in_ten_are_named_with_line_and_kind() -> None:
+    missed = misses(jaxkit.shadow, SHADOWED)
+    assert len(missed) <= len(SHADOWED) // 10, "\n".join(missed)
+
+
+def test_nine_births_of_a_nan_in_ten_are_named_with_line_and_kind() -> None:
+    cases = NONFINITE[:: 1 if ALL else 3]
+    missed = misses(jaxkit.nan_origin, cases)
+    assert len(missed) <= len(cases) // 10, "\n".join(missed)
+
+
+@pytest.mark.parametrize("tool", ["shadow", "nan_origin"])
+@pytest.mark.parametrize("name", list(STABLE)[:: 1 if ALL else 3])
+def test_sound_functions_have_no_findings(name: str, tool: str) -> None:
+    report = getattr(jaxkit, tool)(STABLE[name].function)(*STABLE[name].args())
+    assert report.ok, str(report)
