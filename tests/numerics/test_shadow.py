@@ -10,6 +10,9 @@ from jax import lax
 from jax.experimental import io_callback
 
 import jaxkit
+from jaxkit._jax import jaxprs
+from jaxkit.numerics.precision import memory
+from jaxkit.numerics.precision.plan import plan_of
 from jaxkit.report.render_html import fragment
 
 
@@ -275,3 +278,45 @@ def test_a_program_that_must_not_run_again_is_not_attributed() -> None:
         "output is off by 1.0e+00, but the function calls back (jax.experimental.io_callback) "
         "and must not run again to find the line that is to blame"
     )
+
+
+def test_an_overflow_behind_a_finite_result_is_named() -> None:
+    def direction(x: jax.Array) -> jax.Array:
+        squares = jnp.square(x)
+        return x / jnp.sqrt(jnp.sum(squares))  # x / inf = 0
+
+    finding = jaxkit.shadow(direction)(jnp.array([3e19, 4e19], jnp.float32)).findings[0]
+    assert finding.kind == "overflow"
+    assert finding.data["primitive"] == "square"
+
+
+def test_a_cast_is_blamed_before_what_magnifies_it() -> None:
+    def angles(positions: jax.Array) -> jax.Array:
+        coarse = positions.astype(jnp.bfloat16)
+        return jnp.sin(coarse.astype(jnp.float32))
+
+    found = jaxkit.shadow(angles)(jnp.arange(2000, 2032)).findings[0]
+    assert (found.kind, found.data["primitive"]) == ("low-precision-cast", "convert_element_type")
+    late = jaxkit.shadow(jnp.sin)(jnp.float32(2e6) * 3).findings  # all digits of a number are there
+    assert [each.kind for each in late] == []
+
+
+def test_more_memory_than_there_is_is_refused(monkeypatch) -> None:
+    monkeypatch.setattr(memory, "free_bytes", lambda: 1000)
+    x = jnp.full(1000, 1e-4)
+    with pytest.raises(jaxkit.UsageError) as caught:
+        jaxkit.shadow(versine)(x)
+    # cos and sub, 1000 elements each, of 24 bytes
+    assert str(caught.value) == (
+        "to say which line output loses its digits at, shadow would need about 46.9 KiB of "
+        "memory, more than half of the 1000 B that are free: call it on a smaller batch, on fewer "
+        "steps, or on a part of the function"
+    )
+
+
+def test_a_loop_stores_what_it_carries() -> None:
+    def walk(x):
+        return lax.scan(lambda c, _: (jnp.sin(c), None), x, length=100)[0]
+
+    plan = plan_of(jaxprs.trace(walk, (jnp.ones(10),), {}).written, {})
+    assert memory.bytes_of(plan) == 100 * 10 * 12 + 10 * 24

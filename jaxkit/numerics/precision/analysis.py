@@ -19,6 +19,7 @@ from jaxkit.numerics.precision.attribution import attribution_program, collect, 
 from jaxkit.numerics.precision.callbacks import Tape, has_effects
 from jaxkit.numerics.precision.capture import Values, capture_program, hits_of, values_of
 from jaxkit.numerics.precision.decisions import decision_program
+from jaxkit.numerics.precision.memory import refuse_too_much
 from jaxkit.numerics.precision.outputs import (
     Leaf,
     compare_outputs,
@@ -232,6 +233,7 @@ class Analysis:
 
     def _attribution(self, leaf: Leaf, lengths: tuple[int, ...]) -> Any:
         closed, plan = self._plan(leaf, lengths)
+        refuse_too_much(plan, leaf.name)
         floor = floor_of(jaxprs.open_jaxpr(closed).outvars[0].aval.dtype, leaf.rtol)
         return closed, plan, jax.jit(attribution_program(closed, plan, floor))
 
@@ -250,7 +252,7 @@ class Analysis:
 
 def _distance(out: np.ndarray, right: np.ndarray) -> float:
     kind = np.complex128 if np.iscomplexobj(right) else np.float64
-    found = np.sqrt(np.sum(abs(out.astype(kind) - right) ** 2))
+    found = np.sqrt(np.sum(np.abs(out.astype(kind) - right) ** 2))
     return float(found) if np.isfinite(found) else float("inf")
 
 

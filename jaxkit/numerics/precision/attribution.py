@@ -104,7 +104,7 @@ def _tap_backward(kept: Any, cotangent: Any) -> Any:
     slope = _finite(cotangent)
     found = _statistics(slope, kept, lambda x: x)
     every = jnp.all(jnp.isfinite(found))
-    found = lax.cond(every, lambda: found, lambda: _statistics(slope, kept, _finite))
+    found = lax.cond(every, lambda: found, lambda: _statistics(slope, _overflown(kept), _finite))
     return slope, None, None, found
 
 
@@ -116,6 +116,12 @@ def _statistics(slope: Any, kept: Any, checked: Any) -> Any:
 
 def _finite(value: Any) -> Any:
     return jnp.where(jnp.isfinite(value), value, 0)
+
+
+def _overflown(kept: Any) -> Any:
+    """A value and its errors, of which all is wrong where they have overflowed."""
+    value, introduced, total = kept
+    return value, _all_wrong(introduced, value), _all_wrong(total, value)
 
 
 def _all_wrong(error: Any, value: Any) -> Any:
