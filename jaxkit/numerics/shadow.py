@@ -62,7 +62,8 @@ def shadow(fun: Callable[..., Any], *, rtol: float | None = None) -> Shadowed:
     Raises:
         TypeError: `fun` is not callable.
         ValueError: `rtol` is negative.
-        UsageError: When called inside of a trace, where there are no values to look at.
+        UsageError: When called inside of a trace, where there are no values to look at, or where
+            an attribution would take more than half of the memory that is free.
     """
     if not callable(fun):
         raise TypeError(f"fun must be a function, got {fun!r} of type {type(fun).__name__}")

@@ -1,0 +1,67 @@
+"""What an attribution must store, before it runs."""
+
+from __future__ import annotations
+
+import math
+import os
+from typing import Any
+
+from jaxkit._jax import jaxprs
+from jaxkit.errors import UsageError
+from jaxkit.jaxpr.units import bytes_text
+from jaxkit.numerics.precision.plan import Frame, Loop, Tap
+
+__all__ = ["bytes_of", "free_bytes", "refuse_too_much"]
+
+# Of each element of a measured result its value, its error, and what of it is made there; of what
+# a loop carries the program's value and the shadow's.
+_MEASURED, _CARRIED = 24, 12
+
+
+def bytes_of(frame: Frame) -> int:
+    """The most that a reverse pass over a plan stores at once: an estimate.
+
+    A loop stores what it carries from turn to turn, and one turn at a time what is measured in it.
+    """
+    own = sum(_MEASURED * _elements(tap) for tap in frame.taps)
+    loops, most = 0, 0
+    for each in frame.inner:
+        inner = max((bytes_of(body) for body in each.frames()), default=0)
+        if isinstance(each, Loop):
+            loops += _CARRIED * each.length * _carried(each.eqn)
+            most = max(most, inner)
+        else:
+            own += inner
+    return own + loops + most
+
+
+def _elements(tap: Tap) -> int:
+    return sum(math.prod(var.aval.shape) for var in tap.eqn.outvars)
+
+
+def _carried(eqn: Any) -> int:
+    if eqn.primitive.name == "scan":
+        parts = jaxprs.scan_parts(eqn)
+        held = eqn.invars[parts.constants : parts.constants + parts.carry]
+    else:
+        held = eqn.outvars
+    return sum(math.prod(getattr(atom.aval, "shape", ())) for atom in held)
+
+
+def free_bytes() -> int | None:
+    """The memory of the host that is not in use; None where the system does not tell."""
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return None
+
+
+def refuse_too_much(frame: Frame, output: str) -> None:
+    """Raises where an attribution would take more than half of the memory that is free."""
+    needed, free = bytes_of(frame), free_bytes()
+    if free is not None and needed > free / 2:
+        raise UsageError(
+            f"to say which line {output} loses its digits at, shadow would need about "
+            f"{bytes_text(needed)} of memory, more than half of the {bytes_text(free)} that are "
+            "free: call it on a smaller batch, on fewer steps, or on a part of the function"
+        )
