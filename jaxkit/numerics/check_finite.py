@@ -14,8 +14,8 @@ import numpy as np
 from jaxkit._jax.values import kind_of
 from jaxkit.errors import NonFiniteError
 from jaxkit.numerics._calls import Calls, Target, call_line
-from jaxkit.numerics._count import DEVICE, count, count_on_host
-from jaxkit.numerics._nonfinite import Place, leaf_of, nonfinite_error
+from jaxkit.numerics.nonfinite.count import DEVICE, count, count_on_host
+from jaxkit.numerics.nonfinite.leaves import Place, leaf_of, nonfinite_error
 from jaxkit.report import SourceLine
 from jaxkit.transforms import transform
 from jaxkit.transforms._enclosing import current

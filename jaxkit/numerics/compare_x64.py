@@ -12,10 +12,10 @@ from jaxkit._jax import jaxprs
 from jaxkit._jax.values import kind_of
 from jaxkit.errors import UsageError
 from jaxkit.jaxpr import walk
-from jaxkit.numerics._both import both, on_host
 from jaxkit.numerics._calls import Target
-from jaxkit.numerics._compared import Compared, Other, compared, report_of
-from jaxkit.numerics._nonfinite import Place
+from jaxkit.numerics.comparing.both import both, on_host
+from jaxkit.numerics.comparing.compared import Compared, Other, compared, report_of
+from jaxkit.numerics.nonfinite.leaves import Place
 from jaxkit.numerics.x64 import x64
 from jaxkit.report import Report
 

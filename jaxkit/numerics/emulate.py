@@ -11,10 +11,10 @@ from jax import lax
 
 from jaxkit._jax.jaxprs import name_of, place_of
 from jaxkit.jaxpr import Equation, Rule, interpret
-from jaxkit.numerics._selection import Item, Selection, items_of
-from jaxkit.numerics._staged import staged
-from jaxkit.numerics._sums import SUMS
-from jaxkit.numerics.formats import Format, format_of, round_to, straight_through
+from jaxkit.numerics.emulation.formats import Format, format_of, round_to, straight_through
+from jaxkit.numerics.emulation.selection import Item, Selection, items_of
+from jaxkit.numerics.emulation.staged import staged
+from jaxkit.numerics.emulation.sums import SUMS
 from jaxkit.transforms import transform
 
 __all__ = ["emulate"]

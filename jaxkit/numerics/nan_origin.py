@@ -14,8 +14,8 @@ import numpy as np
 from jaxkit._jax import jaxprs
 from jaxkit._jax.jitted import is_jitted
 from jaxkit._jax.values import kind_of
-from jaxkit.numerics._count import INF, NAN, count_on_host
 from jaxkit.numerics.nonfinite.codes import is_finite
+from jaxkit.numerics.nonfinite.count import INF, NAN, count_on_host
 from jaxkit.numerics.nonfinite.find import Origin
 from jaxkit.numerics.nonfinite.programs import program_of
 from jaxkit.report import Finding, Report, Text

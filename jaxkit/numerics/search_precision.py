@@ -9,12 +9,12 @@ from typing import Any, Protocol
 
 from jaxkit._jax.jaxprs import Program, name_of, open_jaxpr, trace
 from jaxkit._jax.values import kind_of
-from jaxkit.numerics._assignment import Assignment
-from jaxkit.numerics._groups import BY, Group, groups_of
-from jaxkit.numerics._masked import Masked, candidates_of
-from jaxkit.numerics._minimal import minimal
-from jaxkit.numerics._progress import Progress
-from jaxkit.numerics.formats import Format, format_of
+from jaxkit.numerics.emulation.formats import Format, format_of
+from jaxkit.numerics.searching.assignment import Assignment
+from jaxkit.numerics.searching.groups import BY, Group, groups_of
+from jaxkit.numerics.searching.masked import Masked, candidates_of
+from jaxkit.numerics.searching.minimal import minimal
+from jaxkit.numerics.searching.progress import Progress
 from jaxkit.report import Report
 
 __all__ = ["search_precision"]

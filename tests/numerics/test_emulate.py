@@ -15,7 +15,7 @@ import pytest
 import jaxkit
 from jaxkit import transforms
 from jaxkit.cli.applications import read_applications
-from jaxkit.numerics.formats import format_of, round_to
+from jaxkit.numerics.emulation.formats import format_of, round_to
 
 X = jnp.linspace(0.1, 3.0, 7)
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import pytest
 
 from jaxkit.cli.kinds import PRECISION
-from jaxkit.numerics._accuracy import default_rtol
+from jaxkit.numerics.comparing.accuracy import default_rtol
 from jaxkit.numerics.precision import classify, suspects
 from jaxkit.numerics.precision.tolerance import rtol_of
 

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 import jaxkit
 from jaxkit.jaxpr import Rule
-from jaxkit.numerics import _masked, _progress
-from jaxkit.numerics._masked import Masked
-from jaxkit.numerics._minimal import minimal
+from jaxkit.numerics.searching import masked, progress
+from jaxkit.numerics.searching.masked import Masked
+from jaxkit.numerics.searching.minimal import minimal
 
 X = jnp.linspace(1.0, 2.0, 16)
 
@@ -266,7 +266,7 @@ def test_progress_is_for_those_who_wait(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("TERM", "xterm")
     jaxkit.search_precision(layered((True,)), 0.5)(X)
     assert terminal.getvalue() == ""
-    monkeypatch.setattr(_progress, "_PATIENCE", 0.0)
+    monkeypatch.setattr(progress, "_PATIENCE", 0.0)
     jaxkit.search_precision(layered((True, False)), 0.05)(X)
     assert "search_precision of model" in terminal.getvalue()
 
@@ -310,7 +310,7 @@ def test_what_cannot_be_searched() -> None:
 
 def test_what_the_program_says_is_what_jit_says() -> None:
     """The full-precision run is that of the function, but for how XLA fuses it."""
-    program = _masked.jaxprs.trace(network, (W, H), {})
-    outs = jax.jit(lambda inputs: _masked._run(program, Rule(), inputs))(list(program.inputs))
+    program = masked.jaxprs.trace(network, (W, H), {})
+    outs = jax.jit(lambda inputs: masked._run(program, Rule(), inputs))(list(program.inputs))
     for got, want in zip(outs, jax.tree.leaves(network(W, H)), strict=True):
         np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-5)

@@ -1,5 +1,1 @@
-"""Where a NaN or an infinity was made that spoils the output of a program."""
-
-from jaxkit.numerics.nonfinite.find import find
-
-__all__ = ["find"]
+"""Values that are not finite: how many, where they were made, what is raised."""

@@ -25,11 +25,11 @@ from jaxkit._jax.x64 import with_x64
 from jaxkit.compiles.summary import place
 from jaxkit.errors import NonFiniteError
 from jaxkit.numerics._calls import Target
-from jaxkit.numerics._raising import Raiser, on_a_thread
 from jaxkit.numerics.nan_origin import all_finite, report_of
 from jaxkit.numerics.nonfinite.codes import is_finite
 from jaxkit.numerics.nonfinite.find import Origin
 from jaxkit.numerics.nonfinite.programs import program_of, program_with_fixed
+from jaxkit.numerics.nonfinite.raising import Raiser, on_a_thread
 from jaxkit.numerics.nonfinite.tracing import is_inexact
 from jaxkit.report import Finding, Report
 from jaxkit.transforms import transform

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jaxkit.numerics.formats import NAMES, Format, format_of, round_to
+from jaxkit.numerics.emulation.formats import NAMES, Format, format_of, round_to
 
 NARROW = (
     "bfloat16",

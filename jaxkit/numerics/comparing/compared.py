@@ -11,9 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxkit.compiles.wording import counted
-from jaxkit.numerics._accuracy import Accuracy, accuracy_of, default_rtol
 from jaxkit.numerics._calls import Target
-from jaxkit.numerics._nonfinite import Place
+from jaxkit.numerics.comparing.accuracy import Accuracy, accuracy_of, default_rtol
+from jaxkit.numerics.nonfinite.leaves import Place
 from jaxkit.report import Finding, Report, Table, Text
 from jaxkit.report.blocks import Align
 from jaxkit.report.finding import Severity

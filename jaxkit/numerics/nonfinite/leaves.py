@@ -14,7 +14,7 @@ from jaxkit._jax.values import dtype_name, type_text
 from jaxkit.compiles.summary import place
 from jaxkit.errors import NonFiniteError
 from jaxkit.numerics._calls import Target
-from jaxkit.numerics._count import BAD_EXAMPLES, EXAMPLE, EXAMPLES, FIRST, INF, NAN
+from jaxkit.numerics.nonfinite.count import BAD_EXAMPLES, EXAMPLE, EXAMPLES, FIRST, INF, NAN
 from jaxkit.report import Finding, Report, SourceLine
 
 __all__ = ["KIND", "Leaf", "Place", "leaf_of", "nonfinite_error"]

@@ -16,9 +16,9 @@ from jaxkit._jax.x64 import with_x64
 from jaxkit.jaxpr import Equation, Rule
 from jaxkit.jaxpr.rule import Where
 from jaxkit.jaxpr.run import Run
-from jaxkit.numerics._groups import Place
 from jaxkit.numerics.emulate import computes, is_float
-from jaxkit.numerics.formats import Format, holds, round_to
+from jaxkit.numerics.emulation.formats import Format, holds, round_to
+from jaxkit.numerics.searching.groups import Place
 
 __all__ = ["Masked", "candidates_of"]
 

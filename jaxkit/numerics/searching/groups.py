@@ -16,8 +16,8 @@ from jaxkit.jaxpr.bytes import bytes_of
 from jaxkit.jaxpr.flops import work_of
 from jaxkit.jaxpr.nesting import nested
 from jaxkit.jaxpr.sizes import Unknown
-from jaxkit.numerics._selection import exactly, without_marks
-from jaxkit.numerics.formats import Format
+from jaxkit.numerics.emulation.formats import Format
+from jaxkit.numerics.emulation.selection import exactly, without_marks
 from jaxkit.report import SourceLine
 
 __all__ = ["BY", "Group", "Place", "groups_of"]

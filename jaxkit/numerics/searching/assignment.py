@@ -6,8 +6,8 @@ import dataclasses
 import math
 from typing import Any
 
-from jaxkit.numerics._groups import Group
-from jaxkit.numerics.formats import Format
+from jaxkit.numerics.emulation.formats import Format
+from jaxkit.numerics.searching.groups import Group
 from jaxkit.report import Block, Finding, Report, Table, Text
 
 __all__ = ["Assignment"]

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jaxkit.numerics._accuracy import Worst, accuracy_of, default_rtol
+from jaxkit.numerics.comparing.accuracy import Worst, accuracy_of, default_rtol
 
 FINITE = st.floats(-1e30, 1e30, allow_nan=False, allow_subnormal=False)
 

@@ -1,0 +1,1 @@
+"""What `emulate` is made of: formats, which equations are meant, sums kept in few digits."""
