@@ -320,3 +320,11 @@ def test_a_loop_stores_what_it_carries() -> None:
 
     plan = plan_of(jaxprs.trace(walk, (jnp.ones(10),), {}).written, {})
     assert memory.bytes_of(plan) == 100 * 10 * 12 + 10 * 24
+
+
+def test_double_precision_itself_is_out_of_reach_and_said_to_be() -> None:
+    with jaxkit.x64():
+        report = jaxkit.shadow(lambda x: (1 - jnp.cos(x)) / x**2)(np.float64(1e-7))
+    assert report.data["out_of_reach"] == ("output",)
+    assert "computed in double precision itself" in str(report)
+    assert jaxkit.shadow(jnp.sin)(jnp.float32(1)).data["out_of_reach"] == ()

@@ -29,7 +29,7 @@ from jaxkit.numerics.precision.outputs import (
 )
 from jaxkit.numerics.precision.plan import Frame, Tap, loops_of, plan_of
 from jaxkit.numerics.precision.suspects import Statistics, Suspect, pick, summarize
-from jaxkit.numerics.precision.tolerance import coarsest, floor_of, rtol_of
+from jaxkit.numerics.precision.tolerance import coarsest, eps_of, floor_of, rtol_of
 from jaxkit.numerics.precision.wide import is_float
 from jaxkit.report import Finding
 
@@ -108,11 +108,14 @@ class Analysis:
         paths = jax.tree_util.tree_flatten_with_path(program.results)[0]
         outvars = jaxprs.open_jaxpr(self.closed).outvars
         self.leaves: list[tuple[int, str, float, float]] = []
+        self.doubles: list[str] = []  # outputs that have nothing beyond them to be compared with
         for index, ((path, _), var) in enumerate(zip(paths, outvars, strict=True)):
             if is_float(var.aval):
                 dtype = coarsest(self.cone(index), var.aval.dtype)
                 allowed = rtol_of(dtype) if rtol is None else rtol
                 name = "output" + jax.tree_util.keystr(path)
+                if eps_of(dtype) <= eps_of(np.float64):
+                    self.doubles.append(name)
                 self.leaves.append((index, name, allowed, floor_of(var.aval.dtype, allowed)))
         self._sources: dict[int, frozenset[int]] = {}
         self._first: Any = None

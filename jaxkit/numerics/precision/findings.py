@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Sequence
 from typing import Any
@@ -42,8 +43,15 @@ def findings_of(found: Attributed) -> list[Finding]:
         if abs(suspect.statistics.contribution) > _MOST:
             one = _finding(suspect, diagnosis, found, "info")
             if one.where != result[0].where:
-                result.append(one)
+                result.append(dataclasses.replace(one, fix=_of_origin(result[0], one)))
     return result
+
+
+def _of_origin(guilty: Finding, origin: Finding) -> str | None:
+    """What to do about an error that another line makes large."""
+    if origin.kind != "error-accumulation" or guilty.where is None:
+        return origin.fix
+    return f"mend line {guilty.where.line}, which magnifies it, or compute this in more digits"
 
 
 def _guilty(

@@ -24,6 +24,7 @@ def blocks_of(
     leaves: Sequence[Leaf],
     findings: Sequence[Finding],
     lines: Mapping[SourceLine | None, float],
+    doubles: Sequence[str] = (),
 ) -> list[Block]:
     """The blocks of a report.
 
@@ -32,8 +33,17 @@ def blocks_of(
         leaves: Its outputs.
         findings: The guilty lines, most guilty first.
         lines: What is made on each line of the outputs' error.
+        doubles: Outputs that were computed in double precision themselves.
     """
     blocks: list[Block] = [Text(_head(name, leaves, findings), style="heading")]
+    if doubles:
+        names = ", ".join(doubles[:_OUTPUTS])
+        blocks.append(
+            Text(
+                "computed in double precision itself, so that lost digits are out of reach (NaN "
+                f"and infinities are not): {names}"
+            )
+        )
     blocks += [_tree(finding) for finding in findings]
     off = sorted((x for x in leaves if x.verdict in _WRONG), key=lambda x: -x.norm)
     if off:

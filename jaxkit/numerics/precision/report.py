@@ -53,7 +53,7 @@ def report_of(analysis: Analysis, inputs: Sequence[Any], kind: Any) -> Any:
         "shadow",
         findings,
         _data(analysis, leaves, attributed, lines),
-        blocks_of(analysis.name, leaves, findings, lines),
+        blocks_of(analysis.name, leaves, findings, lines, analysis.doubles),
         versions=_versions(),
         name=analysis.name,
         by_line=lines,
@@ -123,6 +123,7 @@ def _data(
 ) -> dict[str, Any]:
     return {
         "function": analysis.name,
+        "out_of_reach": list(analysis.doubles),
         "outputs": [
             {
                 "name": leaf.name,
