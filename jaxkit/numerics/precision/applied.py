@@ -99,7 +99,7 @@ class _Sampler:
             kept = [_plain(lax.stop_gradient(value)) for value in program.inputs]
             jax.debug.callback(lambda *values: self._told(look, values), *kept)
         else:
-            self._add(look, program.inputs)
+            self._add(look, [_own(value) for value in program.inputs])
         return self._fun(*args, **kwargs)
 
     def _told(self, look: _Look, values: Sequence[Any]) -> None:
@@ -205,6 +205,11 @@ def _key_of(value: Any) -> Any:
 
 def _as_key(value: Any, kind: Any) -> Any:
     return value if kind_of(type(value)) == "jax" else jax.random.wrap_key_data(value, impl=kind)
+
+
+def _own(value: Any) -> Any:
+    """What the program may change in place before it is looked at is copied."""
+    return np.array(value) if kind_of(type(value)) == "numpy" else value
 
 
 def _plain(value: Any) -> Any:

@@ -99,3 +99,13 @@ def test_mistakes() -> None:
         put(rtol=-1)
     with pytest.raises(ValueError, match="every must be a number of calls, or 0 for the first"):
         put(every=1.5)
+
+
+def test_what_the_program_changes_afterwards_is_looked_at_as_it_was() -> None:
+    def run() -> Any:
+        batch = X.copy()
+        out = jax.block_until_ready(put(spread)(batch))
+        batch[:] = 0  # as a loader that fills one buffer again and again
+        return out
+
+    assert found_by(run) == [("cancellation", LINE)]
