@@ -68,31 +68,40 @@ def freeze(value: Any, *, name: str) -> Any:
         TypeError: Something in it is no JSON value; the message names the place.
         ValueError: It is nested too deeply, or contains itself.
     """
-    return _freeze(value, name, 0)
+    return _freeze(value, (name,), 0)
 
 
-def _freeze(value: Any, place: str, depth: int) -> Any:
-    if depth > _DEEPEST:
-        raise ValueError(f"{place} is nested more than {_DEEPEST} levels deep, or contains itself")
-    if value is None or isinstance(value, bool):
+def _freeze(value: Any, place: _Place, depth: int) -> Any:
+    kind = type(value)
+    if kind is str or kind is int or kind is bool or value is None:  # nearly all there is
         return value
     # Subclasses (enumerations, NumPy's float64) lose what JSON would not keep.
-    if isinstance(value, str):
-        return str.__str__(value)
-    if isinstance(value, int):
-        return int(value)
     if isinstance(value, float):
         return _freeze_float(float(value))
-    if isinstance(value, Mapping):
-        return _freeze_mapping(cast("Mapping[Any, Any]", value), place, depth)
+    if isinstance(value, (str, int)):
+        return str.__str__(value) if isinstance(value, str) else int(value)
+    if depth > _DEEPEST:
+        raise ValueError(
+            f"{_name(place)} is nested more than {_DEEPEST} levels deep, or contains itself"
+        )
     if isinstance(value, (list, tuple)):
         items = cast("Sequence[Any]", value)
-        return tuple(_freeze(item, f"{place}[{i}]", depth + 1) for i, item in enumerate(items))
+        return tuple(_freeze(item, (place, i), depth + 1) for i, item in enumerate(items))
+    if isinstance(value, Mapping):
+        return _freeze_mapping(cast("Mapping[Any, Any]", value), place, depth)
     raise TypeError(
-        f"{place} must be a JSON value (str, int, float, bool, None, list, tuple or mapping), "
-        f"got {type(value).__module__}.{type(value).__qualname__}: "
+        f"{_name(place)} must be a JSON value (str, int, float, bool, None, list, tuple or "
+        f"mapping), got {type(value).__module__}.{type(value).__qualname__}: "
         f"convert it, or write it as a string"
     )
+
+
+# What encloses a value and its key there, or the name of all; put into words only for messages.
+_Place = tuple[str] | tuple["_Place", str | int]
+
+
+def _name(place: _Place) -> str:
+    return place[0] if len(place) == 1 else f"{_name(place[0])}[{place[1]!r}]"
 
 
 def _freeze_float(number: float) -> float | str:
@@ -101,15 +110,15 @@ def _freeze_float(number: float) -> float | str:
     return "NaN" if math.isnan(number) else "Infinity" if number > 0 else "-Infinity"
 
 
-def _freeze_mapping(mapping: Mapping[Any, Any], place: str, depth: int) -> FrozenMapping:
+def _freeze_mapping(mapping: Mapping[Any, Any], place: _Place, depth: int) -> FrozenMapping:
     items: dict[str, Any] = {}
     for key, value in mapping.items():
         if not isinstance(key, str):
             raise TypeError(
-                f"the keys of {place} must be str, got {key!r} of type {type(key).__name__}"
+                f"the keys of {_name(place)} must be str, got {key!r} of type {type(key).__name__}"
             )
         key = str.__str__(key)
-        items[key] = _freeze(value, f"{place}[{key!r}]", depth + 1)
+        items[key] = _freeze(value, (place, key), depth + 1)
     return FrozenMapping(items)
 
 

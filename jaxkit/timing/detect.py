@@ -132,9 +132,11 @@ def _program(subject: Subject, program: ProgramFacts) -> Iterator[Finding]:
 def _result(subject: Subject) -> Iterator[Finding]:
     facts = subject.facts
     if facts.repeated:
-        # NumPy may fill one array again and again (out=); that costs as much as the first time.
+        # NumPy may fill one array again and again (out=): one that was there before, or else that
+        # costs as much as the first time.
         filled = not facts.kinds & {"jax", "number"}
-        filled = filled and subject.first_call_seconds < _MUCH_FASTER * subject.estimate
+        slow = subject.first_call_seconds < _MUCH_FASTER * subject.estimate
+        filled = filled and (facts.filled or slow)
         yield Finding(
             "cached-result",
             "info" if filled else "warning",

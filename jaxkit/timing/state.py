@@ -30,6 +30,11 @@ class State:
     def __init__(self, fun: Callable[..., Any], args: Any, kwargs: Any) -> None:
         self._before = [(name, value, _print(value)) for name, value in _named(fun, args, kwargs)]
         self._bound = list(_bound(fun))
+        self._arrays = [value for _, value in _reached(fun) if isinstance(value, np.ndarray)]
+
+    def names(self, value: Any) -> bool:
+        """Whether the value was a NumPy array that the function has by name."""
+        return any(value is each for each in self._arrays)
 
     def changed(self) -> list[str]:
         """The names of what is another now, in the order in which they were found."""

@@ -41,6 +41,7 @@ class Facts:
         unwaited: Arrays were still being computed after waiting for the result, and how many.
         dropped: The process went on computing although no array was.
         repeated: The same array came out of two calls.
+        filled: That array is NumPy's, and the function had it by name before its first call.
         changed: What of the user's a call changed, in words.
         effects: Effects that the program itself has, in words.
         compiled_cold: The first call compiled something.
@@ -60,6 +61,7 @@ class Facts:
     unwaited: int = 0
     dropped: bool = False
     repeated: str = ""
+    filled: bool = False
     changed: list[str] = field(default_factory=list)
     effects: list[str] = field(default_factory=list)
     compiled_cold: bool = False
@@ -182,6 +184,7 @@ class WarmUp:
         self._before = (heard.count, heard.seconds)
         self._hits = 0
         self._last: Any = None
+        self._state: State | None = None
         self._effects = False
         self._dropped: list[float] = []
 
@@ -223,7 +226,7 @@ class WarmUp:
         subject.warm = warm if self.compiled[0] else warm[1:]
         first = subject.first_call_seconds - subject.compile_seconds
         subject.estimate = min(warm or self.seconds[1:] or [max(first, 1e-9)])
-        self._last = None
+        self._last = self._state = None
 
     def _uses_jax(self) -> bool:
         given = jax.tree.leaves((self.subject.given.args, self.subject.given.kwargs))
@@ -255,8 +258,13 @@ class WarmUp:
         run = self.seconds[-1] if len(self.seconds) > 1 else self._without_compiling()
         if len(self.seconds) == 1:  # the figure needs one call at least that is not the first
             return run > max(self.budget.seconds, self.budget.left)
-        if len(self.seconds) == 2 and run < _SHORT * self.budget.seconds:
-            return False  # the first one may have had copies: only now two had the same arguments
+        if len(self.seconds) == 2:
+            # The first one may have had copies: only a third has arguments that one before it had,
+            # and tells what each call changes from what a call with new arguments remembers.
+            if run < _SHORT * self.budget.seconds:
+                return False
+            if self.subject.facts.changed:
+                return run > self.budget.left
         return self.budget.spent + run > self._until
 
     def _without_compiling(self) -> float:
@@ -292,6 +300,7 @@ class WarmUp:
                 call = jax.block_until_ready(copied(call))
         args, kwargs = call
         state = State(subject.fun, args, kwargs)
+        self._state = self._state or state
         known, begin = self.heard.count, time.perf_counter()
         out = subject.fun(*args, **kwargs)
         returned = time.perf_counter()
@@ -319,7 +328,9 @@ class WarmUp:
         facts.empty = not block.leaves_of(out)
         facts.hidden = facts.hidden or bool("opaque" in facts.kinds and block.hidden(out))
         facts.generator = facts.generator or hasattr(out, "gi_frame")
-        facts.repeated = facts.repeated or _repeated(self._last, out, call)
+        path, array = _repeated(self._last, out, call)
+        facts.repeated = facts.repeated or path
+        facts.filled = self._state is not None and self._state.names(array)
         hits = _hits(self.subject.fun)
         if hits > self._hits and self.seconds:
             facts.repeated = facts.repeated or "a hit of its cache"
@@ -351,15 +362,15 @@ def _word(effect: Any) -> str:
     return "" if name.startswith(("Read", "NamedAxis")) else name
 
 
-def _repeated(last: Any, out: Any, call: Any) -> str:
-    """The path of an array that was returned before, and is none of the arguments."""
+def _repeated(last: Any, out: Any, call: Any) -> tuple[str, Any]:
+    """The path of an array that was returned before, and is none of the arguments; the array."""
     if last is None:
-        return ""
+        return "", None
     given = {id(leaf) for leaf in jax.tree.leaves(call)}
     before = {id(leaf): leaf for leaf in block.leaves_of(last)}
     leaves = jax.tree_util.tree_leaves_with_path(out, is_leaf=block.is_iterator)
     for path, leaf in leaves:
         is_array = hasattr(leaf, "shape") and hasattr(leaf, "dtype")
         if is_array and before.get(id(leaf)) is leaf and id(leaf) not in given:
-            return jax.tree_util.keystr(path) or "result"
-    return ""
+            return jax.tree_util.keystr(path) or "result", leaf
+    return "", None

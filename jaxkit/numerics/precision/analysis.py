@@ -23,6 +23,7 @@ from jaxkit.numerics.precision.memory import refuse_too_much
 from jaxkit.numerics.precision.outputs import (
     Leaf,
     compare_outputs,
+    compare_program,
     first_program,
     noise_program,
     reconsider,
@@ -119,6 +120,7 @@ class Analysis:
                 self.leaves.append((index, name, allowed, floor_of(var.aval.dtype, allowed)))
         self._sources: dict[int, frozenset[int]] = {}
         self._first: Any = None
+        self._closely: dict[int, Any] = {}
         self.tape = Tape()
         self.repeatable = not has_effects(self.closed)
         self._origin: Origin | None = None
@@ -159,12 +161,20 @@ class Analysis:
         """Step 0: how far each output is off, and how often each `while` turned."""
         with with_x64():
             if self._first is None:
-                limits = [(allowed, tiny) for *_, allowed, tiny in self.leaves]
-                self._first = jax.jit(first_program(self.closed, self.loops, limits, self.tape))
+                tinies = [tiny for *_, tiny in self.leaves]
+                self._first = jax.jit(first_program(self.closed, self.loops, tinies, self.tape))
             self.tape.clear()
             table, trips, outs, wides = self._first(inputs)
             table, trips = np.asarray(table), [int(n) for n in np.asarray(trips)]
-        leaves = compare_outputs(table, self.leaves, lambda: (outs, wides))
+            pairs = list(zip(outs, wides, strict=True))
+
+            def closely(place: int) -> np.ndarray:
+                if place not in self._closely:
+                    limits = self.leaves[place][2:]
+                    self._closely[place] = jax.jit(compare_program(*limits))
+                return np.asarray(self._closely[place](*pairs[place]))
+
+            leaves = compare_outputs(table, self.leaves, pairs, closely)
         return Compared(leaves, trips, outs, wides)
 
     def reconsider(self, leaf: Leaf, inputs: Sequence[Any], compared: Compared) -> Leaf:
@@ -190,10 +200,14 @@ class Analysis:
             key = (leaf.index, lengths)
             if key not in self._attributions:
                 self._attributions[key] = self._attribution(leaf, lengths)
-            closed, plan, program = self._attributions[key]
-            mode = int(leaf.verdict == "tail")
-            found, norms = program(inputs, slots_of(plan), mode)
-            statistics = summarize(collect(plan, found))
+            closed, plan, program, careful = self._attributions[key]
+            given = inputs, slots_of(plan), int(leaf.verdict == "tail")
+            found, norms = program(*given)
+            collected = collect(plan, found)
+            if not all(np.isfinite(each).all() for each in collected.values()):
+                found, norms = careful(*given)  # compiled when first called, which is rare
+                collected = collect(plan, found)
+            statistics = summarize(collected)
             norms = np.asarray(norms)
             suspects = pick(statistics, leaf.rtol)
             values = self._capture(key, closed, plan, suspects, inputs)
@@ -238,7 +252,9 @@ class Analysis:
         closed, plan = self._plan(leaf, lengths)
         refuse_too_much(plan, leaf.name)
         floor = floor_of(jaxprs.open_jaxpr(closed).outvars[0].aval.dtype, leaf.rtol)
-        return closed, plan, jax.jit(attribution_program(closed, plan, floor))
+        program = attribution_program(closed, plan, floor)
+        careful = attribution_program(closed, plan, floor, careful=True)
+        return closed, plan, jax.jit(program), jax.jit(careful)
 
     def _capture(
         self, key: Any, closed: Any, plan: Frame, suspects: Sequence[Suspect], inputs: Any

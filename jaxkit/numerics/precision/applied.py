@@ -29,8 +29,8 @@ from jaxkit.transforms import transform
 
 __all__ = ["sampling", "wait"]
 
-# Calls that wait to be looked at, each with its inputs: more are not kept, the next one may be.
-_WAITING = 8
+# Calls that wait to be looked at, each with its inputs: more are not kept.
+_WAITING = 16
 _LOGGER = logging.getLogger("jaxkit.shadow")
 
 
@@ -47,11 +47,11 @@ def sampling(
 ) -> Callable[..., Any]:
     """Looks at some calls beside the program: which line loses the digits.
 
-    The function returns what it does. The inputs of its first call, and of each `every`th, as long
-    as few wait, go to a
+    The function returns what it does. The inputs of its first call, and of each `every`th, go to a
     thread of ours, which evaluates the call as `jaxkit.shadow` does; the findings are handed to the
-    enclosing `jaxkit.watch` or `jaxkit run`, or else logged. What is looked at is the function, not
-    its derivatives: put it on the function that takes the gradient to look at those. To know its
+    enclosing `jaxkit.watch` or `jaxkit run`, or else logged. Where 16 calls wait already, one more
+    is not looked at; of a first call that is logged. What is looked at is the function, not its
+    derivatives: put it on the function that takes the gradient to look at those. To know its
     equations it is traced once more, without being run.
 
     Args:
@@ -80,7 +80,6 @@ class _Sampler:
         self._calls = Calls.of(fun)
         self._lock = threading.Lock()
         self._said: set[Any] = set()
-        self._missed = False
 
     def call(self, args: Any, kwargs: Any) -> Any:
         """Runs the function and has its inputs looked at, now or whenever the program runs."""
@@ -107,12 +106,17 @@ class _Sampler:
             self._add(look, [np.array(value) for value in values])
 
     def _add(self, look: _Look, values: Sequence[Any]) -> None:
-        self._missed = not _WORKER.add(look, values)
+        if not _WORKER.add(look, values) and not self._every:
+            _LOGGER.warning(
+                "%s: its call was not looked at, as %d others wait; every=%d looks at later ones",
+                look.name,
+                _WAITING,
+                100,
+            )
 
     def _is_sampled(self) -> bool:
         number = self._calls.next()
-        due = self._every > 0 and (number - 1) % self._every == 0
-        return number == 1 or due or self._missed
+        return number == 1 or (self._every > 0 and (number - 1) % self._every == 0)
 
     def found(self, finding: Finding) -> None:
         """Hands on what was not said before."""
@@ -133,7 +137,7 @@ class _Look:
         self._sampler = sampler
         self._rtol = rtol
         self._keys = [_key_of(value) for value in program.inputs]
-        self._name = jaxprs.name_of(sampler._fun)
+        self.name = jaxprs.name_of(sampler._fun)
         self._program = program._replace(inputs=())
         self._analysis: Analysis | None = None
         self._x64 = bool(jax.config.jax_enable_x64)
@@ -142,7 +146,7 @@ class _Look:
         """Evaluates a call with these inputs and hands on what is found."""
         with with_x64() if self._x64 else contextlib.nullcontext():
             if self._analysis is None:
-                self._analysis = Analysis(self._program, self._name, self._rtol)
+                self._analysis = Analysis(self._program, self.name, self._rtol)
             both = zip(values, self._keys, strict=True)
             inputs = [x if key is None else _as_key(x, key) for x, key in both]
             report = report_of(self._analysis, self._analysis.inputs(inputs), PrecisionReport)

@@ -18,7 +18,6 @@ from jax import lax
 from jaxkit.jaxpr.rule import Equation, Where
 from jaxkit.jaxpr.run import Run
 from jaxkit.numerics.precision.dual import Dual, Measured, primal_of, shadow_of
-from jaxkit.numerics.precision.outputs import sums
 from jaxkit.numerics.precision.plan import Frame, Loop, Tap
 from jaxkit.numerics.precision.wide import is_float, up
 
@@ -67,7 +66,18 @@ def collect(frame: Frame, found: Any) -> dict[Tap, np.ndarray]:
 
 
 class Tapped(Dual):
-    """The shadow goes on through taps."""
+    """The shadow goes on through taps.
+
+    Args:
+        plan: What is measured.
+        given: The slots.
+        careful: Errors that have overflowed count as the whole value. The test for it keeps every
+            error in memory: it is for programs whose statistics are not finite without it.
+    """
+
+    def __init__(self, plan: Frame, given: Any, *, careful: bool = False) -> None:
+        super().__init__(plan, given)
+        self._tap = _careful_tap if careful else _tap
 
     def turning(self, step: Any) -> Any:
         """The body of a loop, which is computed again on the way back."""
@@ -79,19 +89,17 @@ class Tapped(Dual):
         exact = one.exact()
         rows = zip(at.eqn.outvars, one.outs, exact, one.shadows, strict=True)
         return [
-            _through(shadow, up(out), right, given) if is_float(var.aval) else shadow
+            self._through(shadow, up(out), right, given) if is_float(var.aval) else shadow
             for var, out, right, shadow in rows
         ]
 
+    def _through(self, shadow: Any, out: Any, exact: Any, slot: Any) -> Any:
+        introduced = lax.stop_gradient(out - exact)
+        total = lax.stop_gradient(out - shadow)
+        return self._tap(shadow, introduced, total, slot)
 
-def _through(shadow: Any, out: Any, exact: Any, slot: Any) -> Any:
-    introduced = lax.stop_gradient(out - exact)
-    total = lax.stop_gradient(out - shadow)
-    return _tap(shadow, introduced, total, slot)
 
-
-@jax.custom_vjp
-def _tap(value: Any, introduced: Any, total: Any, slot: Any) -> Any:
+def _nothing(value: Any, introduced: Any, total: Any, slot: Any) -> Any:
     return value
 
 
@@ -102,7 +110,11 @@ def _tap_forward(value: Any, introduced: Any, total: Any, slot: Any) -> Any:
 def _tap_backward(kept: Any, cotangent: Any) -> Any:
     # A slope that is not finite says nothing: what is behind it is not blamed, and not spoiled.
     slope = _finite(cotangent)
-    found = _statistics(slope, kept, lambda x: x)
+    return slope, None, None, _statistics(slope, kept, _without_nan)
+
+
+def _careful_backward(kept: Any, cotangent: Any) -> Any:
+    slope, _, _, found = _tap_backward(kept, cotangent)
     every = jnp.all(jnp.isfinite(found))
     found = lax.cond(every, lambda: found, lambda: _statistics(slope, _overflown(kept), _finite))
     return slope, None, None, found
@@ -110,8 +122,14 @@ def _tap_backward(kept: Any, cotangent: Any) -> Any:
 
 def _statistics(slope: Any, kept: Any, checked: Any) -> Any:
     value, introduced, total = kept
-    made, passed, size = (checked(slope * x) for x in (introduced, total, value))
-    return sums((made.real, passed.real, _square(size), _square(passed), _square(made)))
+    made, passed, size = checked(slope * introduced), checked(slope * total), _finite(slope * value)
+    columns = made.real, passed.real, _square(size), _square(passed), _square(made)
+    return jnp.stack([jnp.sum(column) for column in columns])  # each is a loop that XLA vectorizes
+
+
+def _without_nan(value: Any) -> Any:
+    """Where both are the same infinity, as in a mask, there is no error; one of either is kept."""
+    return jnp.where(jnp.isnan(value), 0, value)
 
 
 def _finite(value: Any) -> Any:
@@ -133,11 +151,20 @@ def _square(value: Any) -> Any:
     return value * value if jnp.isrealobj(value) else jnp.abs(value) ** 2
 
 
+_tap: Any = jax.custom_vjp(_nothing)
 _tap.defvjp(_tap_forward, _tap_backward)
+_careful_tap: Any = jax.custom_vjp(_nothing)
+_careful_tap.defvjp(_tap_forward, _careful_backward)
 
 
-def attribution_program(closed: Any, plan: Frame, floor: float) -> Any:
+def attribution_program(closed: Any, plan: Frame, floor: float, *, careful: bool = False) -> Any:
     """The program that attributes the error of a program's only result to its equations.
+
+    Args:
+        closed: The program.
+        plan: What is measured.
+        floor: The least magnitude that the result's dtype has in full.
+        careful: As `Tapped` takes it.
 
     Returns:
         A function of (inputs, slots, mode) that gives (statistics in the form of the slots, sums of
@@ -148,7 +175,7 @@ def attribution_program(closed: Any, plan: Frame, floor: float) -> Any:
 
     def program(inputs: Sequence[Any], slots: Any, mode: Any) -> Any:
         def shadow(slots: Any) -> Any:
-            run = Run(Tapped(plan, slots))
+            run = Run(Tapped(plan, slots, careful=careful))
             [box], _ = run.closed(closed, [run.lift(x) for x in inputs], (), Where())
             return shadow_of(box), primal_of(box)
 

@@ -17,7 +17,14 @@ from jaxkit.numerics.precision.callbacks import Tape, has_effects
 from jaxkit.numerics.precision.doubles import Counted, Shaken, Wide
 from jaxkit.numerics.precision.wide import is_float, up
 
-__all__ = ["Leaf", "compare_outputs", "first_program", "noise_program", "reconsider"]
+__all__ = [
+    "Leaf",
+    "compare_outputs",
+    "compare_program",
+    "first_program",
+    "noise_program",
+    "reconsider",
+]
 
 # In double precision what is noise around zero is as much smaller as its rounding is finer.
 _ZERO = 2.0**-20
@@ -34,15 +41,14 @@ _SORTED = 4096
 
 
 def first_program(
-    closed: Any, loops: Sequence[Any], limits: Sequence[tuple[float, float]], tape: Tape
+    closed: Any, loops: Sequence[Any], tinies: Sequence[float], tape: Tape
 ) -> Callable[..., Any]:
     """The program of step 0, as a function of the inputs.
 
     Args:
         closed: The traced program.
         loops: Its `while` equations.
-        limits: For each floating-point output its tolerance, and the least magnitude that its
-            dtype has in full.
+        tinies: For each floating-point output the least magnitude that its dtype has in full.
         tape: What callbacks return is kept there.
 
     Returns:
@@ -60,11 +66,41 @@ def first_program(
         other = Run(Wide(places, trips, tape))
         wides, _ = other.closed(closed, [other.lift(x) for x in inputs], (), Where())
         pairs = [(a, b) for a, b in zip(outs, wides, strict=True) if is_float(jax.typeof(a))]
-        rows = [_compare(a, b, *limit) for (a, b), limit in zip(pairs, limits, strict=True)]
-        table = jnp.stack(rows) if rows else jnp.zeros((0, _STATISTICS))
+        rows = [_glance(a, b, tiny) for (a, b), tiny in zip(pairs, tinies, strict=True)]
+        table = jnp.stack(rows) if rows else jnp.zeros((0, 3))
         return table, trips, [a for a, _ in pairs], [b for _, b in pairs]
 
     return first
+
+
+def _glance(out: Any, wide: Any, tiny: float) -> Any:
+    """Three sums of one output, that suffice where it is fine: see `_are_fine`."""
+    out, wide = up(out), up(wide)
+    error, size = jnp.abs(out - wide), jnp.abs(wide)
+    relative = jnp.minimum(error / jnp.maximum(size, tiny), 1)
+    return sums((relative, error * error, size * size))
+
+
+def _are_fine(table: np.ndarray, numbers: np.ndarray, rtols: np.ndarray) -> np.ndarray:
+    """Which outputs the three sums leave no doubt about.
+
+    The share k / n of elements times the relative error r that they exceed is at most the mean of
+    all relative errors (Markov's inequality), so that neither the norm nor the tail is above rtol.
+    What is not finite makes a sum that is not.
+    """
+    relative, error, size = table.T
+    near = (error == 0) | ((size >= _LEAST) & (error <= rtols**2 * size))
+    return np.isfinite(table).all(1) & (relative <= rtols * numbers) & near
+
+
+def compare_program(rtol: float, tiny: float) -> Callable[..., Any]:
+    """A function of an output, and of it in double precision, that gives all statistics.
+
+    Args:
+        rtol: What is allowed.
+        tiny: The least magnitude that the output's dtype has in full.
+    """
+    return lambda out, wide: _compare(out, wide, rtol, tiny)
 
 
 def _compare(out: Any, wide: Any, rtol: float, tiny: float) -> Any:
@@ -150,7 +186,8 @@ class Leaf:
         name: What to call it.
         rtol: What is allowed.
         norm: Its error in norm, relative.
-        tail: The largest share of elements times the relative error that they exceed.
+        tail: The largest share of elements times the relative error that they exceed; of what is
+            fine a bound of that.
         verdict: `fine`, `wrong` (by the norm), `tail` (some elements are), `zero` (noise around
             what is zero), `nonfinite`.
         finite: The same of the finite elements alone.
@@ -171,25 +208,35 @@ class Leaf:
 
 
 def compare_outputs(
-    table: np.ndarray, names: Sequence[tuple[int, str, float, float]], arrays: Callable[[], Any]
+    table: np.ndarray,
+    names: Sequence[tuple[int, str, float, float]],
+    pairs: Sequence[tuple[Any, Any]],
+    closely: Callable[[int], np.ndarray],
 ) -> list[Leaf]:
     """What the statistics mean.
 
     Args:
-        table: The statistics, a row for each floating-point output.
+        table: Three sums, a row for each floating-point output.
         names: Of each its position, name, tolerance, and the least magnitude of its dtype.
-        arrays: Gives the outputs, and those in double precision, where the statistics leave open
-            whether few elements are far off or many are a little.
+        pairs: Each output, and it in double precision.
+        closely: Gives all statistics of an output, by its place among these.
     """
     found: list[Leaf] = []
-    for row, (index, name, rtol, tiny) in zip(table, names, strict=True):
-        position = len(found)
+    numbers = np.array([max(out.size, 1) for out, _ in pairs], float)
+    with np.errstate(all="ignore"):
+        fine = _are_fine(table, numbers, np.array([rtol for *_, rtol, _ in names], float))
+        norms = np.sqrt(table[:, 1] / np.maximum(table[:, 2], _LEAST)).tolist()
+        means = (table[:, 0] / numbers).tolist()
+    for place, (index, name, rtol, tiny) in enumerate(names):
+        if fine[place]:
+            found.append(Leaf(index, name, rtol, norms[place], means[place], "fine", "fine"))
+            continue
 
-        def pair(position: int = position) -> tuple[np.ndarray, np.ndarray]:
-            outs, wides = arrays()
-            return np.asarray(outs[position]), np.asarray(wides[position])
+        def pair(place: int = place) -> tuple[np.ndarray, np.ndarray]:
+            out, wide = pairs[place]
+            return np.asarray(out), np.asarray(wide)
 
-        found.append(_judge(row, index, name, rtol, tiny, pair))
+        found.append(_judge(closely(place), index, name, rtol, tiny, pair))
     return found
 
 

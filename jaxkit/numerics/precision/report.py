@@ -42,7 +42,10 @@ def report_of(analysis: Analysis, inputs: Sequence[Any], kind: Any) -> Any:
     elif any(leaf.verdict == "nonfinite" for leaf in leaves):
         findings += analysis.nonfinite(inputs)
     if analysis.repeatable and not findings:  # what is not finite is meant: the rest may be wrong
-        leaves = [dataclasses.replace(leaf, verdict=leaf.finite) for leaf in leaves]
+        leaves = [
+            leaf if leaf.verdict == leaf.finite else dataclasses.replace(leaf, verdict=leaf.finite)
+            for leaf in leaves
+        ]
         for place, leaf in enumerate(leaves):
             if leaf.verdict == "zero":
                 leaves[place] = analysis.reconsider(leaf, inputs, compared)

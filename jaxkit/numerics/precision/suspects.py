@@ -94,11 +94,11 @@ def summarize(found: Mapping[Tap, np.ndarray]) -> list[Statistics]:
             if _is_reversed(loop):
                 array = np.flip(array, axis)
         lead = array.shape[:-1]
-        made, flow, value, total, introduced = array.reshape(-1, array.shape[-1]).T
+        columns = array.reshape(-1, array.shape[-1]).T
+        made, flow, value = columns[:3]
         with np.errstate(divide="ignore", invalid="ignore"):
-            error, own = (
-                np.nan_to_num(np.sqrt(x / value), posinf=np.inf) for x in (total, introduced)
-            )
+            ratios = np.sqrt(columns[3:] / value)
+        error, own = np.where(np.isnan(ratios), 0, ratios)  # nothing of nothing is no error
         turns = [
             tuple(int(_in_time(loop, i)) for loop, i in zip(tap.turns, index, strict=True))
             for index in np.ndindex(*lead)
