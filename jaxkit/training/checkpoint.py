@@ -1,0 +1,264 @@
+"""Checkpoints by Orbax: written in the background, whole or not at all, the newest few kept."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jaxkit.errors import MissingExtraError, UsageError
+from jaxkit.training.state import State, from_host, named_leaves, to_host
+
+__all__ = ["Checkpoints", "Store"]
+
+_SCHEMA = "jaxkit.checkpoint/1"
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """Where and how often a run is saved: each time, at its end, on SIGTERM and on an error.
+
+    A checkpoint has all that a run goes on from: the model's arrays, the optimiser's state, the
+    random key, the step, how far the data had been gone through, the history, the loss scale and
+    how long early stopping has waited. It is written beside and renamed when it is whole.
+
+    Example:
+        >>> Checkpoints("runs/digits", every=100, keep=2).keep
+        2
+
+    Args:
+        directory: Where they are, one folder for each step. One run at a time.
+        every: After how many steps one is written.
+        keep: How many are kept; older ones are deleted when a new one is whole.
+        asynchronous: Whether it is written while training goes on. The copy that is written is
+            made at once.
+
+    Raises:
+        TypeError: A directory that is no path.
+        ValueError: A number below 1.
+
+    References:
+        Orbax, https://orbax.readthedocs.io: the format of the folders.
+    """
+
+    directory: str | PathLike[str]
+    every: int = 500
+    keep: int = 3
+    asynchronous: bool = True
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.directory, (str, PathLike)):
+            raise TypeError(f"directory must be a path, got directory={self.directory!r}")
+        for name in ("every", "keep"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise ValueError(f"{name} must be 1 or more, got {name}={value!r}")
+
+
+class Store:
+    """The checkpoints of one run on disk.
+
+    Args:
+        options: Where, how often, how many.
+
+    Raises:
+        MissingExtraError: Orbax is not installed.
+        UsageError: The directory cannot be written.
+    """
+
+    def __init__(self, options: Checkpoints) -> None:
+        self._ocp = _import_orbax()
+        self._options = options
+        self.every = options.every
+        self._directory = Path(os.path.abspath(os.fspath(options.directory)))
+        self._check_writable()
+        self._manager: Any = None
+        self.saved_step: int | None = None
+
+    def _check_writable(self) -> None:
+        probe = self._directory / f".jaxkit-{os.getpid()}"
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True)
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise UsageError(
+                f"checkpoints cannot be written to {str(self._directory)!r}: {error.strerror}; "
+                "give a directory that this process may write"
+            ) from error
+
+    def load(self, like: State) -> tuple[State, dict[str, Any]] | None:
+        """The newest whole checkpoint, on the host; None if there is none at all.
+
+        Those newer than it that are damaged are renamed, and a warning says so.
+
+        Args:
+            like: The state of a new run, whose structure the checkpoint must have.
+
+        Raises:
+            UsageError: It is of another model, or all are damaged.
+        """
+        damaged: list[tuple[int, str]] = []
+        for step in self._steps():
+            try:
+                meta, arrays = self._read(step)
+            except Exception as error:  # whatever a file that was cut off makes of it
+                damaged.append((step, _first_line(error)))
+                continue
+            self._check_model(step, meta, like)
+            self._set_aside(damaged, step)
+            self.saved_step = step
+            return from_host(arrays, like), meta
+        if damaged:
+            raise UsageError(
+                f"no checkpoint in {str(self._directory)!r} is whole: {_listed(damaged)}; give "
+                "another directory to begin anew"
+            )
+        return None
+
+    def refuse_others(self) -> None:
+        """Raises if there are checkpoints, which a run from the beginning would displace."""
+        steps = self._steps()
+        if steps:
+            raise UsageError(
+                f"resume=False begins anew, and {str(self._directory)!r} has checkpoints of "
+                f"another run, up to step {steps[0]}: give another directory, or resume=True"
+            )
+
+    def save(self, step: int, state: State, meta: dict[str, Any]) -> None:
+        """Writes a checkpoint, of which there must be none for this step yet.
+
+        Args:
+            step: Steps done.
+            state: The state after them, of one device.
+            meta: What else is kept, JSON's types only.
+
+        Raises:
+            UsageError: This one, or the one before, could not be written.
+        """
+        arrays = {_name(i): x for i, x in enumerate(to_host(state)) if x.size}
+        about = {"schema": _SCHEMA, "leaves": named_leaves(state), **meta}
+        args = self._ocp.args
+        saved = args.Composite(state=args.PyTreeSave(arrays), meta=args.JsonSave(about))
+        try:
+            self._open().save(step, args=saved, force=True)
+        except Exception as error:
+            raise self._unwritten(step, error) from error
+        self.saved_step = step
+
+    def close(self) -> None:
+        """Waits for what is being written.
+
+        Raises:
+            UsageError: It could not be written.
+        """
+        manager, self._manager = self._manager, None
+        if manager is None:
+            return
+        try:
+            manager.close()
+        except Exception as error:
+            raise self._unwritten(self.saved_step, error) from error
+
+    def _unwritten(self, step: Any, error: Exception) -> UsageError:
+        kept = [each for each in self._steps() if each != step]
+        newest = f"the newest that is there is of step {kept[0]}" if kept else "there is none yet"
+        return UsageError(
+            f"the checkpoint of step {step} could not be written to {str(self._directory)!r}: "
+            f"{_first_line(error)}; {newest}; make room there, or give another directory"
+        )
+
+    def _open(self) -> Any:
+        if self._manager is None:
+            options = self._ocp.CheckpointManagerOptions(
+                max_to_keep=self._options.keep,
+                enable_async_checkpointing=self._options.asynchronous,
+                cleanup_tmp_directories=True,
+            )
+            self._manager = self._ocp.CheckpointManager(self._directory, options=options)
+        return self._manager
+
+    def _steps(self) -> list[int]:
+        """The steps of which there is a folder under its final name, newest first."""
+        names = [each.name for each in self._directory.iterdir() if each.is_dir()]
+        return sorted((int(name) for name in names if name.isdecimal()), reverse=True)
+
+    def _read(self, step: int) -> tuple[dict[str, Any], list[Any]]:
+        folder = self._directory / str(step)
+        ocp = self._ocp
+        with ocp.Checkpointer(ocp.JsonCheckpointHandler()) as reader:
+            meta = reader.restore(folder / "meta", args=ocp.args.JsonRestore())
+        if meta.get("schema") != _SCHEMA:
+            raise ValueError(f"its schema is {meta.get('schema')!r}, not {_SCHEMA!r}")
+        kinds = [_kind(text) for _, text in meta["leaves"]]
+        present = {_name(i): x for i, x in enumerate(kinds) if 0 not in x[1]}
+        with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as reader:
+            wanted = {name: ocp.RestoreArgs(restore_type=np.ndarray) for name in present}
+            args = ocp.args.PyTreeRestore(restore_args=wanted)
+            arrays = reader.restore(folder / "state", args=args)
+        return meta, [
+            arrays[_name(i)] if _name(i) in present else np.zeros(shape, dtype)
+            for i, (dtype, shape) in enumerate(kinds)
+        ]
+
+    def _check_model(self, step: int, meta: dict[str, Any], like: State) -> None:
+        here, there = dict(named_leaves(like)), dict(map(tuple, meta["leaves"]))
+        for name in [*here, *there]:
+            if here.get(name) != there.get(name):
+                raise UsageError(
+                    f"the checkpoint of step {step} in {str(self._directory)!r} is of another "
+                    f"model or optimiser: {name} is {there.get(name, 'not there')} in it, and "
+                    f"{here.get(name, 'not there')} in this run; give another directory, or the "
+                    "model that it was written for"
+                )
+
+    def _set_aside(self, damaged: list[tuple[int, str]], whole: int) -> None:
+        if not damaged:
+            return
+        for step, _ in damaged:
+            os.replace(self._directory / str(step), self._free(f"{step}.damaged"))
+        warnings.warn(
+            f"{_listed(damaged)}: not whole, renamed to STEP.damaged; going on from the newest "
+            f"whole checkpoint in {str(self._directory)!r}, of step {whole}",
+            RuntimeWarning,
+            stacklevel=5,
+        )
+
+    def _free(self, name: str) -> Path:
+        path, count = self._directory / name, 1
+        while path.exists():
+            count += 1
+            path = self._directory / f"{name}.{count}"
+        return path
+
+
+def _import_orbax() -> Any:
+    try:
+        import orbax.checkpoint as ocp
+    except ImportError as error:
+        raise MissingExtraError("orbax-checkpoint", "training") from error
+    return ocp
+
+
+def _name(i: int) -> str:
+    return f"leaf{i:05d}"
+
+
+def _kind(text: str) -> tuple[Any, tuple[int, ...]]:
+    """`float32[2,3]` taken apart."""
+    dtype, _, rest = text.partition("[")
+    return dtype, tuple(int(size) for size in rest.rstrip("]").split(",") if size)
+
+
+def _listed(damaged: list[tuple[int, str]]) -> str:
+    return ", ".join(f"the checkpoint of step {step} ({reason})" for step, reason in damaged)
+
+
+def _first_line(error: Exception) -> str:
+    text = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return text if len(text) <= 160 else text[:157] + "..."

@@ -1,0 +1,262 @@
+"""The loop: dispatch a step, then look after everything else while the device works."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from jaxkit.errors import NonFiniteError
+from jaxkit.report import Report
+from jaxkit.timing.steps import StepClock
+from jaxkit.training.bar import Bar
+from jaxkit.training.checkpoint import Store
+from jaxkit.training.data import Batch, Data
+from jaxkit.training.devices import Placement
+from jaxkit.training.event import Progress
+from jaxkit.training.history import History
+from jaxkit.training.nonfinite import Lookout, explained
+from jaxkit.training.plan import Plan
+from jaxkit.training.result import Stopped
+from jaxkit.training.signals import Signals
+from jaxkit.training.state import State, joined
+from jaxkit.training.step import Program
+from jaxkit.training.stopping import Patience
+from jaxkit.training.validation import Validation
+
+__all__ = ["Loop"]
+
+
+class Loop:
+    """A run under way.
+
+    Args:
+        plan: How long, and what how often.
+        program: The jitted steps.
+        placement: On which devices.
+        data: The batches.
+        validation: What is measured beside, or None.
+        static: What is no array of the model.
+        begin: The state before the first step.
+        store: The checkpoints, or None.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        program: Program,
+        placement: Placement,
+        data: Data,
+        validation: Validation | None,
+        static: Any,
+        begin: State,
+        store: Store | None,
+    ) -> None:
+        self._plan, self._program, self._placement = plan, program, placement
+        self.data, self._validation, self._static = data, validation, static
+        self._store = store
+        self.state = placement.put(begin)
+        self.step = self.epoch = self._position = 0
+        self.stopped: Stopped | None = None
+        self.history = History()
+        self.nonfinite: Report | None = None
+        self._patience = Patience(plan.early_stopping)
+        self._lookout = Lookout()
+        self._checked = False
+        self.clock = _Clock(_Epochs(self), every=min(plan.log_every, 10))
+
+    # Going on from a checkpoint.
+
+    def load(self, found: tuple[State, dict[str, Any]] | None) -> None:
+        """Goes on from a checkpoint.
+
+        Args:
+            found: Its state, and what `save` has put beside it; None for from the beginning.
+        """
+        if found is None:
+            return
+        state, meta = found
+        self.state = self._placement.put(state)
+        self.step, self.epoch, self._position = meta["step"], meta["epoch"], meta["position"]
+        self.data.rows = meta["rows"]
+        self.history.load(meta["history"])
+        self._patience.load(meta["stopping"])
+
+    def save(self) -> None:
+        """Writes a checkpoint of this step, unless there is one."""
+        if self._store is None or self._store.saved_step == self.step:
+            return
+        meta = {
+            "step": self.step,
+            "epoch": self.epoch,
+            "position": self._position,
+            "rows": self.data.rows,
+            "stopping": self._patience.save(),
+            "history": self.history.save(),
+        }
+        self._store.save(self.step, self._placement.fetch(self.state), meta)
+
+    # The loop.
+
+    def run(self, signals: Signals, bar: Bar) -> None:
+        """Trains until something ends it, and saves at the end.
+
+        Args:
+            signals: What came from outside.
+            bar: Where it says how far it is.
+        """
+        self._signals, self._bar = signals, bar
+        try:
+            while self._going_on():
+                self._run_epoch()
+            self._end()
+        except Exception as error:
+            self._rescue(error)
+            raise
+
+    def _going_on(self) -> bool:
+        last = self._plan.last_epoch
+        if self.stopped is None and self._patience.over:
+            self.stopped = "early"
+        done = self._plan.steps is not None and self.step >= self._plan.steps
+        if self.stopped is None and (done or (last is not None and self.epoch >= last)):
+            self.stopped = "finished"
+        return self.stopped is None
+
+    def _run_epoch(self) -> None:
+        with contextlib.closing(iter(self.clock)) as batches:  # type: ignore[type-var]
+            for batch in batches:
+                self._advance(batch)
+                if not self._going_on():
+                    return
+        self._look(wait=True)
+        if self.stopped is None:
+            self._end_epoch()
+
+    def epoch_batches(self) -> Iterator[Batch]:
+        """What is left of the epoch."""
+        return self.data.epoch(self.epoch, skip=self._position)
+
+    def _advance(self, batch: Batch) -> None:
+        self.state, out = self._program.step(self.state, batch.values, batch.weight)
+        self.clock.step(out.metrics["loss"])
+        self.step += 1
+        self._position = batch.position + 1
+        self._lookout.add(batch, out.bad)
+        self.history.add(out.metrics)
+        if not self._checked:
+            self._check_names(out.metrics)
+        self._look()
+        if self.stopped is None:
+            self._call_back(out.metrics)
+            self._now_and_then()
+        if self.stopped is None and self._signals.got is not None:
+            self.stopped = "signal" if self._signals.got == "signal" else "interrupted"
+
+    def _now_and_then(self) -> None:
+        plan = self._plan
+        if plan.validate_every and self.step % plan.validate_every == 0:
+            self._row(validate=True)
+        elif self.step % plan.log_every == 0:
+            self._row()
+        if self._store is not None and self.step % self._store.every == 0 and self._look(wait=True):
+            self.save()
+
+    def _call_back(self, metrics: Any) -> None:
+        for callback in self._plan.callbacks:
+            event = Progress(self.step, self.epoch, metrics, self.model)
+            if callback(event) == "stop":
+                self.stopped = "callback"
+
+    def _end_epoch(self) -> None:
+        self._row(validate=self._plan.validate_every is None)
+        self.epoch, self._position = self.epoch + 1, 0
+
+    def _end(self) -> None:
+        # What is ended from outside goes on later: its row goes on too.
+        if self._look(wait=True) and self.stopped in ("finished", "early", "callback"):
+            inside = self._plan.validate_every is None and self._position > 0
+            self._row(validate=inside and self.stopped == "finished")
+        self.save()
+
+    def _rescue(self, error: Exception) -> None:
+        """Saves what there is before an error goes on its way, and says so in it."""
+        where = f"jaxkit.training.fit had done {self.step} steps"
+        try:
+            if self._look(wait=True):
+                self.save()
+        except Exception as other:
+            error.add_note(f"{where}; a checkpoint could not be written: {other}")
+            return
+        if self._store is None:
+            error.add_note(f"{where}; checkpoints= would have kept them")
+        elif self._store.saved_step is not None:
+            error.add_note(f"{where}; the newest checkpoint is of step {self._store.saved_step}")
+
+    # What is measured.
+
+    def _row(self, *, validate: bool = False) -> None:
+        more: dict[str, float] = {}
+        if not self._look(wait=True):
+            return
+        if validate and self._validation is not None:
+            more = self._validation.measure(self.state)
+        if not (self.history.waiting or more):
+            return
+        row = self.history.row(self.step, self.epoch, more)
+        self._patience.look(row)
+        self._bar.tell(self.step, row)
+
+    def _check_names(self, metrics: Any) -> None:
+        self._checked = True
+        also = [f"validation_{name}" for name in metrics] if self._validation is not None else []
+        self._patience.check({*metrics, *also})
+
+    def model(self) -> Any:
+        """The model as it is now: a copy."""
+        state = self._placement.fetch(self.state)
+        return joined(state.params, state.frozen, self._static)
+
+    # Steps that are not finite.
+
+    def _look(self, *, wait: bool = False) -> bool:
+        """Whether the steps so far are finite, as far as is known; ends the run if one is not."""
+        if self.stopped == "nonfinite":
+            return False
+        found = self._lookout.look(wait=wait)
+        if found is None:
+            return True
+        batch, after = found
+        # The state is that before the step: nothing was applied from there on.
+        self.step -= after + 1
+        self.epoch, self._position, self.stopped = batch.epoch, batch.position, "nonfinite"
+        self.history.forget(after + 1)
+        self.nonfinite = explained(self._program, self._placement, self.state, batch, self.step)
+        return False
+
+    def raise_if_nonfinite(self) -> None:
+        """Raises NonFiniteError if that is what ended the run."""
+        if self.nonfinite is not None:
+            raise NonFiniteError(self.nonfinite, self.nonfinite.findings[0].message)
+
+    @property
+    def skipped(self) -> int:
+        """How many steps were not applied."""
+        return int(self._placement.fetch(self.state.skipped))
+
+
+class _Clock(StepClock[Batch]):
+    """Tells of recompilations in its report; `fit` knows of them, so that it does not warn."""
+
+    def _warn(self) -> None:
+        pass
+
+
+class _Epochs:
+    """What is left of the loop's epoch, each time it is gone through."""
+
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
+
+    def __iter__(self) -> Iterator[Batch]:
+        return self._loop.epoch_batches()

@@ -1,0 +1,110 @@
+"""Loss scales: gradients of float16 that would be too small are made larger on their way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax.numpy as jnp
+
+__all__ = ["DynamicLossScale", "LossScale", "StaticLossScale"]
+
+
+@dataclass(frozen=True)
+class StaticLossScale:
+    """One factor for the whole run.
+
+    Example:
+        >>> StaticLossScale(1024.0)
+        StaticLossScale(scale=1024.0)
+
+    Args:
+        scale: What the loss is multiplied by before it is differentiated; gradients are divided
+            by it. Powers of two lose nothing.
+
+    Raises:
+        ValueError: It is not positive.
+
+    References:
+        Micikevicius et al. 2018, Mixed precision training, https://arxiv.org/abs/1710.03740
+    """
+
+    scale: float = 2.0**15
+
+    def __post_init__(self) -> None:
+        _positive("scale", self.scale)
+
+    def init(self) -> dict[str, Any]:
+        """The state before the first step."""
+        return {"scale": jnp.float32(self.scale)}
+
+    def update(self, state: dict[str, Any], finite: Any) -> tuple[dict[str, Any], Any]:
+        """The next state, and whether the step's gradients were lost to the scale: never."""
+        return state, jnp.bool_(False)
+
+
+@dataclass(frozen=True)
+class DynamicLossScale:
+    """A factor that falls when gradients overflow and grows when they have not for a while.
+
+    A step whose gradients overflow is not applied and counted in `result.report`; training goes on
+    with the smaller factor. Only at the smallest it is up to `on_nonfinite`.
+
+    Example:
+        >>> DynamicLossScale(initial=1024.0).init()["scale"]
+        Array(1024., dtype=float32)
+
+    Args:
+        initial: The first factor.
+        factor: By how much it grows and falls.
+        every: After how many steps without overflow it grows.
+        smallest: It does not fall below.
+
+    Raises:
+        ValueError: A number that is not positive, or a factor of 1 or less.
+
+    References:
+        Micikevicius et al. 2018, Mixed precision training, https://arxiv.org/abs/1710.03740;
+        torch.amp.GradScaler has the same rule.
+    """
+
+    initial: float = 2.0**15
+    factor: float = 2.0
+    every: int = 2000
+    smallest: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("initial", "every", "smallest"):
+            _positive(name, getattr(self, name))
+        if not self.factor > 1:
+            raise ValueError(f"factor must be more than 1, got factor={self.factor!r}")
+
+    def init(self) -> dict[str, Any]:
+        """The state before the first step."""
+        return {"scale": jnp.float32(self.initial), "good": jnp.int32(0)}
+
+    def update(self, state: dict[str, Any], finite: Any) -> tuple[dict[str, Any], Any]:
+        """The next state, and whether the step's gradients were lost to the scale.
+
+        Args:
+            state: What `init` or `update` returned.
+            finite: Whether the gradients are.
+        """
+        scale, good = state["scale"], state["good"] + 1
+        grow = good >= self.every
+        larger = jnp.minimum(scale * self.factor, jnp.float32(2.0**120))
+        kept = jnp.where(grow, larger, scale)
+        smaller = jnp.maximum(scale / self.factor, self.smallest)
+        new = {
+            "scale": jnp.where(finite, kept, smaller).astype(jnp.float32),
+            "good": jnp.where(finite & ~grow, good, 0).astype(jnp.int32),
+        }
+        return new, ~finite & (scale > self.smallest)
+
+
+LossScale = StaticLossScale | DynamicLossScale
+
+
+def _positive(name: str, value: Any) -> None:
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not value > 0:
+        raise ValueError(f"{name} must be a positive number, got {name}={value!r}")

@@ -1,0 +1,237 @@
+"""One step of training as one jitted program, and one of validation."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, NamedTuple, get_args
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from jaxkit.errors import MissingExtraError
+from jaxkit.training.devices import Placement
+from jaxkit.training.loss import Loss
+from jaxkit.training.scaling import LossScale
+from jaxkit.training.state import State, initial, joined
+from jaxkit.transforms import chain
+
+__all__ = ["OnNonfinite", "Out", "Program"]
+
+OnNonfinite = Literal["stop", "skip", "raise"]
+
+
+class Out(NamedTuple):
+    """What a step returns beside the state, in arrays that no later step gives away.
+
+    Args:
+        metrics: `loss` and the others, one number each.
+        bad: The step that was not finite and ended the run, -1 for none.
+        skipped: How many steps were not applied so far.
+    """
+
+    metrics: Any
+    bad: Any
+    skipped: Any
+
+
+class Program:
+    """The programs of a run.
+
+    Args:
+        loss: The user's loss.
+        optimizer: An optax optimiser.
+        static: What is no array of the model.
+        transforms: Links put around the function of value and gradients.
+        scale: The loss scale, or None.
+        on_nonfinite: What becomes of a step that is not finite.
+        placement: On which devices.
+        donate: Whether a step may overwrite the state before it.
+
+    Raises:
+        MissingExtraError: optax is not installed.
+        TypeError: `optimizer` is none of optax's.
+    """
+
+    def __init__(
+        self,
+        loss: Loss,
+        optimizer: Any,
+        *,
+        static: Any,
+        transforms: Sequence[Callable[..., Any]],
+        scale: LossScale | None,
+        on_nonfinite: OnNonfinite,
+        placement: Placement,
+        donate: bool,
+    ) -> None:
+        if on_nonfinite not in get_args(OnNonfinite):
+            raise ValueError(
+                f"on_nonfinite must be 'stop', 'skip' or 'raise', got on_nonfinite={on_nonfinite!r}"
+            )
+        if scale is not None and not isinstance(scale, LossScale):
+            raise TypeError(
+                "loss_scale must be DynamicLossScale() or StaticLossScale(2.0**15), got "
+                f"loss_scale={scale!r} of type {type(scale).__name__}"
+            )
+        self._optax = _import_optax()
+        self.optimizer = _checked(optimizer, self._optax)
+        self._loss, self._static, self._scale = loss, static, scale
+        self._links = chain(*transforms)
+        self._skips = on_nonfinite == "skip"
+        self._placement = placement
+        self.step = placement.compile(self._train_step(), donate=donate, state=True)
+        self.validate = placement.compile(self._validation_step(), donate=False, state=False)
+
+    def initial(self, params: Any, frozen: Any, key: Any) -> State:
+        """The state before the first step."""
+        scale = {} if self._scale is None else self._scale.init()
+        return initial(params, frozen, self.optimizer, scale, key)
+
+    def _train_step(self) -> Callable[..., Any]:
+        def train_step(state: State, batch: Any, weight: Any) -> tuple[State, Out]:
+            (value, metrics), grads = self.gradients(state, batch, weight)
+            scale, lost = state.scale, jnp.bool_(False)
+            if self._scale is not None:
+                scale, lost = self._scale.update(state.scale, _all_finite(grads))
+                lost = lost & jnp.isfinite(value)
+            params, optimizer = self.updated(state, grads, value)
+            new = dataclasses.replace(state, params=params, optimizer=optimizer, scale=scale)
+            finite = jnp.isfinite(value) & _all_finite(params)
+            state = self._chosen(state, new, finite, lost)
+            return state, Out({"loss": value, **metrics}, state.bad, state.skipped)
+
+        return train_step
+
+    def gradients(self, state: State, batch: Any, weight: Any, *, split: bool = True) -> Any:
+        """`((loss, metrics), gradients)` of a step, transforms applied.
+
+        Args:
+            state: The state before it.
+            batch: The batch, or the part of it that a device has.
+            weight: The weights of its rows.
+            split: Whether it is a part where there are several devices.
+        """
+        key, mean = state.key, self._placement.mean if split else _same
+        if key is not None:
+            key = jax.random.fold_in(key, state.step)
+            key = self._placement.key(key) if split else key
+        scale = None if self._scale is None else state.scale["scale"]
+        inner = self._loss.value_and_grad(state.frozen, self._static, key, scale, mean)
+        return _head(self._links(inner)(state.params, batch, weight), self._loss.has_aux)
+
+    def updated(self, state: State, grads: Any, value: Any) -> tuple[Any, Any]:
+        """Parameters and optimiser's state after a step."""
+        updates, optimizer = self.optimizer.update(
+            grads, state.optimizer, state.params, value=value
+        )
+        params = self._optax.apply_updates(state.params, updates)
+        return params, jax.tree.map(_like, optimizer, state.optimizer)
+
+    def _chosen(self, old: State, new: State, finite: Any, lost: Any) -> State:
+        """The state after a step: the new one, or the old where that is not to be applied."""
+        fails = ~finite & ~lost
+        finite = finite & ~lost
+        ended = old.bad >= 0
+        if self._skips:
+            apply, bad = finite, old.bad
+        else:
+            bad = jnp.where(~ended & fails, old.step, old.bad)
+            apply = finite & ~ended
+        # Only the step that ends the run leaves everything as it was before it.
+        counts = (bad < 0).astype(jnp.int32)
+        kept = jax.tree.map(
+            lambda a, b: jnp.where(apply, a, b),
+            (new.params, new.optimizer),
+            (old.params, old.optimizer),
+        )
+        scale = jax.tree.map(lambda a, b: jnp.where(bad < 0, a, b), new.scale, old.scale)
+        return dataclasses.replace(
+            old,
+            step=old.step + counts,
+            params=kept[0],
+            optimizer=kept[1],
+            scale=scale,
+            bad=bad,
+            skipped=old.skipped + counts * (~apply).astype(jnp.int32),
+        )
+
+    def _validation_step(self) -> Callable[..., Any]:
+        def validation_step(state: State, batch: Any, weight: Any) -> Any:
+            model = joined(state.params, state.frozen, self._static)
+            model = eqx.nn.inference_mode(model)
+            key = None if state.key is None else self._placement.key(state.key)
+            value, metrics = self._loss(model, batch, weight, key)
+            return self._placement.mean({"loss": value, **metrics})
+
+        return validation_step
+
+    def may_pad(self, state: State) -> Callable[[Any, Any], bool]:
+        """Asks whether the loss leaves padding out of all that it returns."""
+        # Types only: the arrays are not kept.
+        given = state.params, state.frozen, state.key
+        types = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), given)
+
+        def traced(given: Any, batch: Any, weight: Any) -> Any:
+            params, frozen, key = given
+            return self._loss(joined(params, frozen, self._static), batch, weight, key)
+
+        def asked(batch: Any, weight: Any) -> bool:
+            if self._loss.leaves_padding_out is None:
+                jax.eval_shape(traced, types, batch, weight)
+            return bool(self._loss.leaves_padding_out)
+
+        return asked
+
+
+def _import_optax() -> Any:
+    try:
+        import optax
+    except ImportError as error:
+        raise MissingExtraError("optax", "training") from error
+    return optax
+
+
+def _checked(optimizer: Any, optax: Any) -> Any:
+    if not (hasattr(optimizer, "init") and hasattr(optimizer, "update")):
+        raise TypeError(
+            "optimizer must be one of optax's, such as optax.adam(1e-3), got "
+            f"optimizer={optimizer!r} of type {type(optimizer).__name__}"
+        )
+    return optax.with_extra_args_support(optimizer)
+
+
+def _head(result: Any, has_aux: bool) -> Any:
+    """The result of the links as ((loss, metrics), gradients)."""
+    form = "((loss, metrics), gradients)" if has_aux else "(loss, gradients)"
+    fits = isinstance(result, tuple) and len(result) == 2
+    if fits and has_aux:
+        fits = isinstance(result[0], tuple) and len(result[0]) == 2
+    if fits and not has_aux:
+        fits = not isinstance(result[0], tuple)
+    if not fits:
+        raise TypeError(
+            f"transforms must return {form} as the function under them does, got "
+            f"{type(result).__name__}: give a link has_value=True, and none with_norm=True"
+        )
+    return result if has_aux else ((result[0], {}), result[1])
+
+
+def _same(tree: Any) -> Any:
+    return tree
+
+
+def _like(new: Any, old: Any) -> Any:
+    """With the type that it began with, or the next step would be compiled again."""
+    new = jnp.asarray(new)
+    if jnp.issubdtype(new.dtype, jax.dtypes.prng_key):
+        return new
+    return jax.lax.convert_element_type(new, old.dtype)
+
+
+def _all_finite(tree: Any) -> Any:
+    found = jnp.bool_(True)
+    for leaf in jax.tree.leaves(tree):
+        found = found & jnp.all(jnp.isfinite(leaf))
+    return found

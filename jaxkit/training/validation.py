@@ -1,0 +1,45 @@
+"""The metrics of other batches than those trained on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+
+from jaxkit.training.data import Data
+from jaxkit.training.state import State
+from jaxkit.training.step import Program
+
+__all__ = ["Validation"]
+
+
+class Validation:
+    """Measures on held-out batches.
+
+    Args:
+        data: The batches, gone through each time.
+        program: The programs of the run.
+    """
+
+    def __init__(self, data: Data, program: Program) -> None:
+        self._data = data
+        self._program = program
+        self._count = 0
+
+    def measure(self, state: State) -> dict[str, float]:
+        """Means over all examples, as `validation_loss` and so on.
+
+        Args:
+            state: The state of the run, whose parameters are measured.
+        """
+        found: list[tuple[Any, int]] = []
+        for batch in self._data.epoch(self._count):
+            metrics = self._program.validate(state, batch.values, batch.weight)
+            found.append((metrics, batch.rows))
+        self._count += 1
+        total = sum(rows for _, rows in found)
+        sums: dict[str, float] = {}
+        for metrics, rows in jax.device_get(found):
+            for name, value in metrics.items():
+                sums[name] = sums.get(name, 0.0) + float(value) * rows
+        return {f"validation_{name}": value / total for name, value in sums.items()}

@@ -1,0 +1,106 @@
+"""Several devices: equal to one, to rounding, by either way of splitting a batch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+
+import jaxkit
+from jaxkit.training import fit
+from tests.training.problem import adam, assert_close, batches, compiles, each, masked, model
+
+CLIP = jaxkit.clip_gradients(max_norm=0.5, has_value=True)
+
+
+@pytest.mark.parametrize("parallel", ["sharding", "pmap"])
+@pytest.mark.parametrize("loss", [each, masked])
+def test_four_are_as_one(parallel: Any, loss: Any) -> None:
+    options = {"epochs": 3, "transforms": [CLIP], "log_every": 1, "validation": batches(seed=1)}
+    data = batches() if loss is masked and parallel == "pmap" else batches(rows=3 * 16 + 7)
+    one = fit(model(), loss, data, adam(), **options)
+    four = fit(model(), loss, data, adam(), devices=4, parallel=parallel, **options)
+    assert_close(four.model, one.model, rtol=1e-4)
+    assert compiles(four) == 1
+    for a, b in zip(one.history, four.history, strict=True):
+        assert a.keys() == b.keys()
+        np.testing.assert_allclose(list(a.values()), list(b.values()), rtol=1e-4)
+    assert four.report.ok
+
+
+def test_a_mesh_and_a_list() -> None:
+    devices = jax.devices()
+    mesh = jax.sharding.Mesh(np.array(devices[:2]), ("batch",))
+    runs = [fit(model(), each, batches(), adam(), devices=d) for d in (mesh, devices[2:], "all", 1)]
+    for run in runs[1:]:
+        assert_close(run.model, runs[0].model)
+
+
+def test_the_model_comes_back_on_one_device() -> None:
+    for parallel in ("sharding", "pmap"):
+        run = fit(model(), each, batches(), adam(), devices="all", parallel=parallel)
+        assert all(len(x.devices()) == 1 for x in jax.tree.leaves(run.optimizer_state))
+        assert run.model(np.ones(3, np.float32)).shape == (1,)
+
+
+def test_a_model_on_another_device_stays_there() -> None:
+    other = jax.devices()[3]
+    mine = jax.tree.map(lambda x: jax.device_put(x, other) if hasattr(x, "dtype") else x, model())
+    run = fit(mine, each, batches(rows=3 * 16 + 5), adam(), epochs=2)
+    assert run.model.layers[0].weight.devices() == {other}
+    assert compiles(run) == 1
+
+
+def test_nan_on_several_devices() -> None:
+    data = batches()
+    data[2]["x"][9, 1] = np.nan
+    for parallel in ("sharding", "pmap"):
+        run = fit(model(), each, data, adam(), devices=4, parallel=parallel)
+        assert (run.stopped, run.step) == ("nonfinite", 2)
+        assert run.report.findings[0].message.endswith("NaN came in as batch['x']")
+
+
+def test_dropout_differs_between_devices_by_pmap() -> None:
+    def loss(model: Any, batch: Any, key: Any) -> Any:
+        draw = jax.random.uniform(key, batch["y"].shape)
+        return each(model, batch), {"draw": draw}
+
+    options = {"key": jax.random.key(0), "has_aux": True, "devices": 4, "log_every": 1}
+    run = fit(model(), loss, batches(), adam(), parallel="pmap", **options)
+    assert 0.2 < run.history[0]["draw"] < 0.8
+
+
+@pytest.mark.parametrize(
+    ("devices", "message"),
+    [
+        (
+            64,
+            (
+                "devices must not be more than there are, got devices=64, and JAX has 4 (cpu): "
+                "give 'all' for those; for a CPU in parts, set JAX_NUM_CPU_DEVICES before JAX is "
+                "imported"
+            ),
+        ),
+        (0, "devices must be 1 or more, got devices=0"),
+        (
+            3,
+            (
+                "each of the 3 devices takes an equal part of a batch, and batch 0 of epoch 0 has "
+                "16 rows: take 15 or 18 rows a batch, or fewer devices"
+            ),
+        ),
+    ],
+)
+def test_devices_that_there_are_not(devices: Any, message: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        fit(model(), each, batches(), adam(), devices=devices)
+    assert str(caught.value) == message
+
+
+def test_what_is_no_device() -> None:
+    with pytest.raises(TypeError, match="devices must be None, a number, 'all', a list"):
+        fit(model(), each, batches(), adam(), devices="gpu")
+    with pytest.raises(ValueError, match="parallel must be 'sharding' or 'pmap'"):
+        fit(model(), each, batches(), adam(), devices=2, parallel="threads")
