@@ -34,6 +34,16 @@ def shadow(
             show_default=False,
         ),
     ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--where",
+            metavar="PART",
+            help="Look at a part of the function only: a named scope, a function, a line as "
+            "train.py:41 or train.py:41-60. Again for more parts.",
+            show_default=False,
+        ),
+    ] = None,
     fail_on: FAIL_ON = None,
     report: REPORT = None,
 ) -> None:
@@ -66,10 +76,10 @@ def shadow(
 
     asked = Asked(target, written(args, more), dim or (), args_from, grad)
     run = Run(asked, seed, fail_on or ["warning"], report or (), PRECISION)
-    context.obj.append(partial(_shadow, run, rtol))
+    context.obj.append(partial(_shadow, run, rtol, where or None))
 
 
-def _shadow(run: Run, rtol: float | None) -> int:
+def _shadow(run: Run, rtol: float | None, where: list[str] | None) -> int:
     from jaxkit import shadow
 
-    return analyse(run, lambda fun: shadow(fun, rtol=rtol))
+    return analyse(run, lambda fun: shadow(fun, rtol=rtol, where=where))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from jaxkit._jax import jaxprs
+from jaxkit.numerics.emulation.selection import items_of
 from jaxkit.numerics.precision.kept import Kept
 from jaxkit.numerics.precision.report import report_of
 from jaxkit.report import Report
@@ -35,7 +36,7 @@ class Shadowed(Protocol):
         ...
 
 
-def shadow(fun: Callable[..., Any], *, rtol: float | None = None) -> Shadowed:
+def shadow(fun: Callable[..., Any], *, rtol: float | None = None, where: Any = None) -> Shadowed:
     """Says whether a function's results are right, and if not, which line loses the digits.
 
     The function runs once as it is and once in double precision, in one program. Where the outputs
@@ -54,14 +55,18 @@ def shadow(fun: Callable[..., Any], *, rtol: float | None = None) -> Shadowed:
         fun: A function of arrays, also one that is jitted, or a gradient.
         rtol: The relative error that is allowed in each output; None for `eps ** (2 / 3)` of the
             coarsest dtype that the output is computed in.
+        where: Which equations the error is attributed to, in the forms that `emulate` takes: a
+            named scope, a function, a line or several. The outputs are compared as ever; what is
+            made elsewhere is not looked at, which takes less memory. None is all.
 
     Returns:
         A function of `fun`'s own arguments that gives a `PrecisionReport`. Called again with
         arguments of equal shapes and dtypes, it neither traces nor compiles.
 
     Raises:
-        TypeError: `fun` is not callable.
-        ValueError: `rtol` is negative.
+        TypeError: `fun` is not callable, or `where` of another type.
+        ValueError: `rtol` is negative; when called, something in `where` that matches no equation
+            that an output depends on, with what is near.
         UsageError: When called inside of a trace, where there are no values to look at, or where
             an attribution would take more than half of the memory that is free.
     """
@@ -69,7 +74,7 @@ def shadow(fun: Callable[..., Any], *, rtol: float | None = None) -> Shadowed:
         raise TypeError(f"fun must be a function, got {fun!r} of type {type(fun).__name__}")
     if rtol is not None and not rtol >= 0:
         raise ValueError(f"rtol must be 0 or more, or None, got rtol={rtol!r}")
-    kept = Kept(fun, rtol)
+    kept = Kept(fun, rtol, items_of("where", where))
 
     def shadowed(*args: Any, **kwargs: Any) -> PrecisionReport:
         analysis, inputs = kept.of(args, kwargs)

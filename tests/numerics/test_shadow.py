@@ -309,9 +309,74 @@ def test_more_memory_than_there_is_is_refused(monkeypatch) -> None:
     # cos and sub, 1000 elements each, of 24 bytes
     assert str(caught.value) == (
         "to say which line output loses its digits at, shadow would need about 46.9 KiB of "
-        "memory, more than half of the 1000 B that are free: call it on a smaller batch, on fewer "
-        "steps, or on a part of the function"
+        "memory, more than half of the 1000 B that are free: call it on a smaller batch or on "
+        "fewer steps, or look at a part of the function with where=, as in "
+        'jaxkit.shadow(f, where="encoder")'
     )
+
+
+def two_cancellations(x):
+    with jax.named_scope("first"):
+        a = 1 - jnp.cos(x)
+    with jax.named_scope("second"):
+        b = jnp.exp(x) - 1
+    return a / x**2 + 1e-3 * b / x
+
+
+def test_a_part_is_looked_at() -> None:
+    x = jnp.full(1000, 1e-4)
+    report = jaxkit.shadow(two_cancellations, where="first")(x)
+    first = report.findings[0]
+    assert (first.kind, first.data["primitive"]) == ("cancellation", "sub")
+    assert report.data["outputs"] == jaxkit.shadow(two_cancellations)(x).data["outputs"]
+    assert {line.line for line in report.by_line if report.by_line[line]} == {first.where.line}
+
+
+def test_a_part_that_makes_little_of_the_error_is_not_blamed() -> None:
+    [found] = jaxkit.shadow(two_cancellations, where=["second"])(jnp.full(1000, 1e-4)).findings
+    assert found.where is None
+    assert found.data["share"] < 1e-3
+    assert found.message.startswith("output is off by 1.0e+00, of which ")
+    assert found.message.endswith(" times as much is made in the part that where= names")
+
+
+def test_a_part_takes_less_memory(monkeypatch) -> None:
+    x = jnp.full(1000, 1e-4)
+    # cos, sub and what divides; of 24 bytes each: the scope's two are 48000
+    monkeypatch.setattr(memory, "free_bytes", lambda: 96_001)
+    assert jaxkit.shadow(two_cancellations, where="first")(x).findings
+    monkeypatch.setattr(memory, "free_bytes", lambda: 95_999)
+    with pytest.raises(jaxkit.UsageError, match=r"about 46\.9 KiB of memory"):
+        jaxkit.shadow(two_cancellations, where="first")(x)
+
+
+def test_a_part_that_there_is_not() -> None:
+    with pytest.raises(ValueError) as caught:
+        jaxkit.shadow(two_cancellations, where="frist")(jnp.full(4, 1e-4))
+    assert str(caught.value) == (
+        "where='frist' matches no floating-point equation of 'two_cancellations'; "
+        "did you mean 'first' (scope)?"
+    )
+    with pytest.raises(ValueError, match="where must name something"):
+        jaxkit.shadow(two_cancellations, where="")
+
+
+def test_masks_of_infinities_hide_no_fault() -> None:
+    def masked(x, keep):
+        scores = jnp.where(keep, 1 - jnp.cos(x), -jnp.inf)
+        return jax.nn.softmax(scores * 1e8)
+
+    x = jnp.linspace(1e-4, 2e-4, 8)
+    found = jaxkit.shadow(masked)(x, jnp.arange(8) % 2 == 0).findings[0]
+    assert (found.kind, found.data["primitive"]) == ("cancellation", "sub")
+
+
+def test_an_overflow_behind_a_finite_result() -> None:
+    def norm(x):
+        return 1 / jnp.sum(x * x)
+
+    found = jaxkit.shadow(norm)(jnp.full(3, 1e20)).findings[0]
+    assert (found.kind, found.data["primitive"]) == ("overflow", "mul")
 
 
 def test_a_loop_stores_what_it_carries() -> None:

@@ -14,6 +14,7 @@ from jaxkit._jax import jaxprs
 from jaxkit._jax.dead_code import only_for
 from jaxkit._jax.x64 import with_x64
 from jaxkit.jaxpr.nesting import nested
+from jaxkit.numerics.emulation.selection import Item, Selection
 from jaxkit.numerics.nonfinite.find import Origin
 from jaxkit.numerics.precision.attribution import attribution_program, collect, slots_of
 from jaxkit.numerics.precision.callbacks import Tape, has_effects
@@ -96,10 +97,25 @@ class Diverged:
 
 
 class Analysis:
-    """The programs of one function for arguments of one form."""
+    """The programs of one function for arguments of one form.
 
-    def __init__(self, program: jaxprs.Program, name: str, rtol: float | None) -> None:
+    Args:
+        program: The function's.
+        name: The function's.
+        rtol: As `shadow` takes it.
+        where: Which equations errors are attributed to; to all where it is None.
+    """
+
+    def __init__(
+        self,
+        program: jaxprs.Program,
+        name: str,
+        rtol: float | None,
+        where: tuple[Item, ...] | None = None,
+    ) -> None:
         self.name = name
+        self._where = where
+        self.is_partial = where is not None
         self.program = program._replace(inputs=())
         self.closed = program.written
         self.avals = [var.aval for var in jaxprs.open_jaxpr(self.closed).invars]
@@ -199,7 +215,7 @@ class Analysis:
             lengths = tuple(_rounded(n) for n in trips)
             key = (leaf.index, lengths)
             if key not in self._attributions:
-                self._attributions[key] = self._attribution(leaf, lengths)
+                self._attributions[key] = self._attribution(leaf, lengths, inputs)
             closed, plan, program, careful = self._attributions[key]
             given = inputs, slots_of(plan), int(leaf.verdict == "tail")
             found, norms = program(*given)
@@ -248,13 +264,17 @@ class Analysis:
         # Without dead code loops are other equations, at the same lines.
         return closed, plan_of(closed, _matched(self.loops, loops_of(closed), lengths))
 
-    def _attribution(self, leaf: Leaf, lengths: tuple[int, ...]) -> Any:
+    def _attribution(self, leaf: Leaf, lengths: tuple[int, ...], inputs: Sequence[Any]) -> Any:
         closed, plan = self._plan(leaf, lengths)
-        refuse_too_much(plan, leaf.name)
         floor = floor_of(jaxprs.open_jaxpr(closed).outvars[0].aval.dtype, leaf.rtol)
-        program = attribution_program(closed, plan, floor)
-        careful = attribution_program(closed, plan, floor, careful=True)
-        return closed, plan, jax.jit(program), jax.jit(careful)
+        only = None if self._where is None else Selection("where", self._where)
+        program = jax.jit(attribution_program(closed, plan, floor, only=only))
+        careful = jax.jit(attribution_program(closed, plan, floor, careful=True, only=only))
+        if only is not None:
+            program.trace(inputs, slots_of(plan), 0)  # which tells what there is to look at
+            only.check(self.name)
+        refuse_too_much(plan, leaf.name)
+        return closed, plan, program, careful
 
     def _capture(
         self, key: Any, closed: Any, plan: Frame, suspects: Sequence[Suspect], inputs: Any

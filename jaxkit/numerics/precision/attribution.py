@@ -17,6 +17,7 @@ from jax import lax
 
 from jaxkit.jaxpr.rule import Equation, Where
 from jaxkit.jaxpr.run import Run
+from jaxkit.numerics.emulation.selection import Selection
 from jaxkit.numerics.precision.dual import Dual, Measured, primal_of, shadow_of
 from jaxkit.numerics.precision.plan import Frame, Loop, Tap
 from jaxkit.numerics.precision.wide import is_float, up
@@ -73,11 +74,15 @@ class Tapped(Dual):
         given: The slots.
         careful: Errors that have overflowed count as the whole value. The test for it keeps every
             error in memory: it is for programs whose statistics are not finite without it.
+        only: Which equations get taps; all that are measured where it is None.
     """
 
-    def __init__(self, plan: Frame, given: Any, *, careful: bool = False) -> None:
+    def __init__(
+        self, plan: Frame, given: Any, *, careful: bool = False, only: Selection | None = None
+    ) -> None:
         super().__init__(plan, given)
         self._tap = _careful_tap if careful else _tap
+        self._only = only
 
     def turning(self, step: Any) -> Any:
         """The body of a loop, which is computed again on the way back."""
@@ -86,6 +91,9 @@ class Tapped(Dual):
 
     def measure(self, tap: Tap, at: Equation, one: Measured, given: Any) -> Any:
         """Puts taps on the results."""
+        if self._only is not None and not self._only.has(at, computes=True):
+            tap.looked_at = False
+            return one.shadows
         exact = one.exact()
         rows = zip(at.eqn.outvars, one.outs, exact, one.shadows, strict=True)
         return [
@@ -157,7 +165,14 @@ _careful_tap: Any = jax.custom_vjp(_nothing)
 _careful_tap.defvjp(_tap_forward, _careful_backward)
 
 
-def attribution_program(closed: Any, plan: Frame, floor: float, *, careful: bool = False) -> Any:
+def attribution_program(
+    closed: Any,
+    plan: Frame,
+    floor: float,
+    *,
+    careful: bool = False,
+    only: Selection | None = None,
+) -> Any:
     """The program that attributes the error of a program's only result to its equations.
 
     Args:
@@ -165,6 +180,7 @@ def attribution_program(closed: Any, plan: Frame, floor: float, *, careful: bool
         plan: What is measured.
         floor: The least magnitude that the result's dtype has in full.
         careful: As `Tapped` takes it.
+        only: As `Tapped` takes it.
 
     Returns:
         A function of (inputs, slots, mode) that gives (statistics in the form of the slots, sums of
@@ -175,7 +191,7 @@ def attribution_program(closed: Any, plan: Frame, floor: float, *, careful: bool
 
     def program(inputs: Sequence[Any], slots: Any, mode: Any) -> Any:
         def shadow(slots: Any) -> Any:
-            run = Run(Tapped(plan, slots, careful=careful))
+            run = Run(Tapped(plan, slots, careful=careful, only=only))
             [box], _ = run.closed(closed, [run.lift(x) for x in inputs], (), Where())
             return shadow_of(box), primal_of(box)
 

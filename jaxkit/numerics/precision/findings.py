@@ -22,7 +22,7 @@ from jaxkit.numerics.precision.tolerance import eps_of, tiny_of
 from jaxkit.numerics.precision.wide import SUMS, OpaqueError, is_float, wide
 from jaxkit.report import Finding
 
-__all__ = ["divergence_of", "findings_of", "unattributed"]
+__all__ = ["divergence_of", "elsewhere", "findings_of", "unattributed"]
 
 # Of an output's error: most of it, and what is worth mentioning.
 _MOST, _SOME = 0.5, 0.1
@@ -216,6 +216,22 @@ def divergence_of(found: Diverged, leaf: Leaf) -> Finding:
             "output_error": leaf.norm,
             "rtol": leaf.rtol,
         },
+    )
+
+
+def elsewhere(found: Attributed) -> Finding | None:
+    """Where a part was looked at: that the error is not made there; None if much of it is."""
+    made = sum(each.weight for each in found.statistics)
+    if made >= _SOME or any(suspect.crossing for suspect in found.suspects):
+        return None
+    leaf = found.leaf
+    return Finding(
+        "error-accumulation",
+        "warning",
+        f"{leaf.name} is off by {leaf.error:.1e}, of which {made:.1g} times as much is made in the "
+        "part that where= names",
+        fix="look at another part, or at all of it",
+        data={"output": leaf.name, "output_error": leaf.norm, "rtol": leaf.rtol, "share": made},
     )
 
 

@@ -12,6 +12,7 @@ from jaxkit._jax import jaxprs
 from jaxkit._jax.config import trace_context
 from jaxkit._jax.values import kind_of
 from jaxkit.errors import UsageError
+from jaxkit.numerics.emulation.selection import Item
 from jaxkit.numerics.precision.analysis import Analysis
 
 __all__ = ["Kept"]
@@ -23,11 +24,15 @@ class Kept:
     Args:
         fun: The function.
         rtol: As `shadow` takes it.
+        where: As `shadow` takes it, read.
     """
 
-    def __init__(self, fun: Callable[..., Any], rtol: float | None) -> None:
+    def __init__(
+        self, fun: Callable[..., Any], rtol: float | None, where: tuple[Item, ...] | None = None
+    ) -> None:
         self._fun = fun
         self._rtol = rtol
+        self._where = where
         self._lock = threading.Lock()
         # By the form of the arguments, which of them enter the program; by the others' values too,
         # the analysis.
@@ -48,7 +53,7 @@ class Kept:
             program = jaxprs.trace(self._fun, args, kwargs)
             self._refuse_tracers(program.inputs)
             entering = self._entering[form] = _positions(leaves, program.inputs)
-            analysis = Analysis(program, jaxprs.name_of(self._fun), self._rtol)
+            analysis = Analysis(program, jaxprs.name_of(self._fun), self._rtol, self._where)
             self._known[form, _others(leaves, entering)] = analysis
             return analysis, analysis.inputs(program.inputs)
 

@@ -23,7 +23,7 @@ def bytes_of(frame: Frame) -> int:
 
     A loop stores what it carries from turn to turn, and one turn at a time what is measured in it.
     """
-    own = sum(_MEASURED * _elements(tap) for tap in frame.taps)
+    own = sum(_MEASURED * _elements(tap) for tap in frame.taps if tap.looked_at)
     loops, most = 0, 0
     for each in frame.inner:
         inner = max((bytes_of(body) for body in each.frames()), default=0)
@@ -63,5 +63,6 @@ def refuse_too_much(frame: Frame, output: str) -> None:
         raise UsageError(
             f"to say which line {output} loses its digits at, shadow would need about "
             f"{bytes_text(needed)} of memory, more than half of the {bytes_text(free)} that are "
-            "free: call it on a smaller batch, on fewer steps, or on a part of the function"
+            "free: call it on a smaller batch or on fewer steps, or look at a part of the function "
+            'with where=, as in jaxkit.shadow(f, where="encoder")'
         )

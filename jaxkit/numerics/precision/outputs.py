@@ -22,6 +22,7 @@ __all__ = [
     "compare_outputs",
     "compare_program",
     "first_program",
+    "glance",
     "noise_program",
     "reconsider",
 ]
@@ -66,14 +67,14 @@ def first_program(
         other = Run(Wide(places, trips, tape))
         wides, _ = other.closed(closed, [other.lift(x) for x in inputs], (), Where())
         pairs = [(a, b) for a, b in zip(outs, wides, strict=True) if is_float(jax.typeof(a))]
-        rows = [_glance(a, b, tiny) for (a, b), tiny in zip(pairs, tinies, strict=True)]
+        rows = [glance(a, b, tiny) for (a, b), tiny in zip(pairs, tinies, strict=True)]
         table = jnp.stack(rows) if rows else jnp.zeros((0, 3))
         return table, trips, [a for a, _ in pairs], [b for _, b in pairs]
 
     return first
 
 
-def _glance(out: Any, wide: Any, tiny: float) -> Any:
+def glance(out: Any, wide: Any, tiny: float) -> Any:
     """Three sums of one output, that suffice where it is fine: see `_are_fine`."""
     out, wide = up(out), up(wide)
     error, size = jnp.abs(out - wide), jnp.abs(wide)
@@ -89,7 +90,7 @@ def _are_fine(table: np.ndarray, numbers: np.ndarray, rtols: np.ndarray) -> np.n
     What is not finite makes a sum that is not.
     """
     relative, error, size = table.T
-    near = (error == 0) | ((size >= _LEAST) & (error <= rtols**2 * size))
+    near = (relative == 0) | ((size >= _LEAST) & (error <= rtols**2 * size))
     return np.isfinite(table).all(1) & (relative <= rtols * numbers) & near
 
 

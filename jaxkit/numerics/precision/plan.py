@@ -59,6 +59,10 @@ class Tap:
         eqn: The equation.
         turns: The loops that it stands in, the outermost first.
         node: Where it stands in the graph of values.
+        where: Its line; it and what follows are known once the program has been traced.
+        scope: The named scopes around it.
+        path: The jitted functions and loops around it.
+        looked_at: Whether its errors are looked at, or only what they do to others.
     """
 
     index: int
@@ -68,6 +72,7 @@ class Tap:
     where: SourceLine | None = None
     scope: str = ""
     path: tuple[str, ...] = ()
+    looked_at: bool = True
 
     @property
     def primitive(self) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from jaxkit.numerics.precision.analysis import Analysis, Attributed, Compared
-from jaxkit.numerics.precision.findings import divergence_of, findings_of, unattributed
+from jaxkit.numerics.precision.findings import divergence_of, elsewhere, findings_of, unattributed
 from jaxkit.numerics.precision.outputs import Leaf
 from jaxkit.numerics.precision.page import blocks_of
 from jaxkit.report import Finding, SourceLine
@@ -104,6 +104,8 @@ def _of(
         diverged = analysis.diverge(leaf, inputs, compared)
         if diverged is not None:
             return [divergence_of(diverged, leaf)]
+    if analysis.is_partial and (finding := elsewhere(found)) is not None:
+        return [finding]
     findings = findings_of(found)
     if leaf.verdict == "zero":  # noise around zero is no fault, a step beside it is one
         return [each for each in findings[:1] if each.kind == "branch-divergence"]

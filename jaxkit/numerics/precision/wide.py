@@ -16,7 +16,6 @@ from jax import lax
 from jaxkit._jax import jaxprs
 
 __all__ = [
-    "EFFECTS",
     "MOVES",
     "OPAQUE",
     "SUMS",
@@ -49,7 +48,6 @@ SUMS = frozenset(
     "reduce_sum dot_general conv_general_dilated cumsum scatter-add scatter_add reduce_window_sum "
     "ragged_dot cumlogsumexp reduce_prod cumprod".split()
 )
-EFFECTS = frozenset("pure_callback io_callback debug_callback debug_print".split())
 
 _DTYPES = ("new_dtype", "dtype", "preferred_element_type", "out_dtype", "input_dtype")
 _PRECISION = ("precision",)
