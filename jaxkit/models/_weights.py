@@ -1,0 +1,54 @@
+"""Random weights of a standard deviation that the caller chooses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from jaxkit.models._checks import Features
+
+__all__ = ["linear", "normal"]
+
+
+def normal(key: Any, shape: tuple[int, ...], std: float, dtype: Any) -> jax.Array:
+    """Normal numbers around zero, drawn in 32 bits or more and rounded once.
+
+    Args:
+        key: For the random numbers.
+        shape: The shape.
+        std: The standard deviation.
+        dtype: A floating-point dtype.
+    """
+    wide = jnp.promote_types(dtype, jnp.float32)
+    return (std * jax.random.normal(key, shape, wide)).astype(dtype)
+
+
+def linear(
+    in_features: Features,
+    out_features: Features,
+    *,
+    std: float,
+    use_bias: bool,
+    dtype: Any,
+    key: Any,
+) -> eqx.nn.Linear:
+    """A linear layer of Equinox with normal weights, and zeros as its bias.
+
+    Args:
+        in_features: As `equinox.nn.Linear` takes it.
+        out_features: Likewise.
+        std: The standard deviation of the weights.
+        use_bias: Whether there is a bias.
+        dtype: Of both.
+        key: For the random numbers.
+    """
+    first, second = jax.random.split(key)
+    layer = eqx.nn.Linear(in_features, out_features, use_bias, dtype=dtype, key=first)
+    weight = normal(second, layer.weight.shape, std, dtype)
+    layer = eqx.tree_at(lambda each: each.weight, layer, weight)
+    if layer.bias is None:
+        return layer
+    return eqx.tree_at(lambda each: each.bias, layer, jnp.zeros_like(layer.bias))
