@@ -8,7 +8,12 @@ from typing import Any
 
 import jax
 
-__all__ = ["History"]
+__all__ = ["History", "loss_first"]
+
+
+def loss_first(metrics: Mapping[str, Any]) -> list[str]:
+    """The names of metrics, which a jitted function returns in alphabetical order."""
+    return sorted(metrics, key=lambda name: name != "loss")
 
 
 class History:
@@ -69,7 +74,7 @@ class History:
         """Adds up the metrics that have been waiting."""
         waiting, self._waiting = self._waiting, []
         for metrics in jax.device_get(waiting):
-            values = {name: float(value) for name, value in metrics.items()}
+            values = {name: float(metrics[name]) for name in loss_first(metrics)}
             if not math.isfinite(values["loss"]):
                 self._lost += 1
                 continue

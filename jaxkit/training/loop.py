@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Iterator
 from typing import Any
+
+import numpy as np
 
 from jaxkit.errors import NonFiniteError
 from jaxkit.report import Report
@@ -76,6 +79,8 @@ class Loop:
         if found is None:
             return
         state, meta = found
+        # Whether the step that ended it is finite now, is seen again.
+        state = dataclasses.replace(state, bad=np.int32(-1))
         self.state = self._placement.put(state)
         self.step, self.epoch, self._position = meta["step"], meta["epoch"], meta["position"]
         self.data.rows = meta["rows"]

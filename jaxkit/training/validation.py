@@ -7,6 +7,7 @@ from typing import Any
 import jax
 
 from jaxkit.training.data import Data
+from jaxkit.training.history import loss_first
 from jaxkit.training.state import State
 from jaxkit.training.step import Program
 
@@ -40,6 +41,6 @@ class Validation:
         total = sum(rows for _, rows in found)
         sums: dict[str, float] = {}
         for metrics, rows in jax.device_get(found):
-            for name, value in metrics.items():
-                sums[name] = sums.get(name, 0.0) + float(value) * rows
+            for name in loss_first(metrics):
+                sums[name] = sums.get(name, 0.0) + float(metrics[name]) * rows
         return {f"validation_{name}": value / total for name, value in sums.items()}
