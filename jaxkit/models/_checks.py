@@ -9,6 +9,7 @@ from typing import Any, Literal
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.core import Tracer
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "check_key",
     "check_size",
     "shape_of",
+    "wide",
 ]
 
 # A vector of so many numbers, or a single number.
@@ -81,6 +83,11 @@ def check_dtype(dtype: Any) -> Any:
             "jax.config.update('jax_enable_x64', True) first, or take dtype=float32"
         )
     return known
+
+
+def wide(dtype: Any) -> Any:
+    """The dtype to sum in: float32 for narrower ones; also where JAX promotes nothing."""
+    return dtype if dtype.itemsize >= 4 else jnp.dtype(jnp.float32)
 
 
 def check_key(key: Any) -> Any:
@@ -147,20 +154,19 @@ def as_tokens(tokens: Any, vocabulary: int, *, most: int | None, name: str) -> j
             f"{name} must be no longer than the model's context={most}, got "
             f"{jnp.shape(tokens)[0]}: cut them, or make the model with a larger context"
         )
-    array = jnp.asarray(tokens, jnp.int32 if dtype.itemsize < 4 else None)
-    if not isinstance(array, Tracer):
-        _check_known(array, vocabulary, name)
-    return array
+    if not isinstance(tokens, Tracer):
+        _check_known(np.asarray(tokens), vocabulary, name)
+    return jnp.asarray(tokens, jnp.int32 if dtype.itemsize < 4 else None)
 
 
-def _check_known(tokens: jax.Array, vocabulary: int, name: str) -> None:
-    unknown = jnp.ravel((tokens < 0) | (tokens >= vocabulary))
+def _check_known(tokens: np.ndarray, vocabulary: int, name: str) -> None:
+    unknown = np.ravel((tokens < 0) | (tokens >= vocabulary))
     if unknown.any():
-        at = int(jnp.argmax(unknown))
+        at = int(np.argmax(unknown))
         place = f"{name}[{at}]" if tokens.ndim else name
         raise ValueError(
             f"{name} must be from 0 to {vocabulary - 1}, the model's vocabulary={vocabulary}, "
-            f"got {place}={int(jnp.ravel(tokens)[at])}"
+            f"got {place}={int(np.ravel(tokens)[at])}"
         )
 
 

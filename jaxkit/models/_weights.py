@@ -8,7 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from jaxkit.models._checks import Features
+from jaxkit.models._checks import Features, wide
 
 __all__ = ["linear", "normal"]
 
@@ -22,8 +22,7 @@ def normal(key: Any, shape: tuple[int, ...], std: float, dtype: Any) -> jax.Arra
         std: The standard deviation.
         dtype: A floating-point dtype.
     """
-    wide = jnp.promote_types(dtype, jnp.float32)
-    return (std * jax.random.normal(key, shape, wide)).astype(dtype)
+    return (std * jax.random.normal(key, shape, wide(dtype))).astype(dtype)
 
 
 def linear(

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
-from jaxkit.models._checks import check_dtype, check_key, check_size
+from jaxkit.models._checks import check_dtype, check_key, check_size, wide
 from jaxkit.models._weights import linear
 from jaxkit.models.rotary import rotate
 
@@ -129,10 +129,10 @@ class Attention(eqx.Module):
     def _mix(
         self, query: _Heads, key: _Heads, value: _Heads, seen: Bool[Array, "query key"]
     ) -> Float[Array, "query width"]:
-        wide = jnp.promote_types(query.dtype, jnp.float32)
-        scores = jnp.einsum("qhd,khd->hqk", query, key, preferred_element_type=wide)
+        dtype = wide(query.dtype)
+        scores = jnp.einsum("qhd,khd->hqk", query, key, preferred_element_type=dtype)
         scores = scores / math.sqrt(query.shape[-1])
-        scores = jnp.where(seen[None], scores, jnp.finfo(wide).min)
+        scores = jnp.where(seen[None], scores, jnp.finfo(dtype).min)
         shares = jax.nn.softmax(scores).astype(value.dtype)
         mixed = jnp.einsum("hqk,khd->qhd", shares, value)
         return jax.vmap(self.output)(mixed.reshape(query.shape[0], -1))

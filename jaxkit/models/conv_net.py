@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, Real
 
-from jaxkit.models._checks import as_input, check_dtype, check_key, check_size
+from jaxkit.models._checks import as_input, check_dtype, check_key, check_size, wide
 from jaxkit.models._weights import linear, normal
 
 __all__ = ["ConvNet"]
@@ -99,7 +99,7 @@ class ConvNet(eqx.Module):
         for convolution in self.convolutions:
             x = halve(jax.nn.relu(convolution(x)))
         logits = self.readout(jnp.ravel(x))
-        return logits.astype(jnp.promote_types(logits.dtype, jnp.float32))
+        return logits.astype(wide(logits.dtype))
 
 
 def _check_image(image: Any) -> tuple[int, int, int]:

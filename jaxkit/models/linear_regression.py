@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any
 
 import equinox as eqx
@@ -18,6 +17,7 @@ from jaxkit.models._checks import (
     check_features,
     check_key,
     shape_of,
+    wide,
 )
 
 __all__ = ["LinearRegression"]
@@ -135,12 +135,12 @@ class LinearRegression(eqx.Module):
         check_array(x, "x")
         check_array(y, "y")
         dtype = _common_dtype(x, y)
-        wide = jnp.promote_types(dtype, jnp.float32)
+        wider = wide(dtype)
         vmap = "LinearRegression.solve"
-        x = as_input(x, ("examples", "in"), wide, batched=vmap)
+        x = as_input(x, ("examples", "in"), wider, batched=vmap)
         examples, in_features = x.shape
         shape = (examples, "out") if jnp.ndim(y) > 1 else (examples,)
-        y = as_input(y, shape, wide, name="y", batched=vmap)
+        y = as_input(y, shape, wider, name="y", batched=vmap)
         weight, bias = _solve(x, y, use_bias)
         out_features = "scalar" if y.ndim == 1 else y.shape[1]
         key = jax.random.key(0)  # its numbers are replaced
@@ -158,7 +158,8 @@ def _common_dtype(x: Any, y: Any) -> Any:
     """The wider of the two that are floating-point; JAX's default where none is."""
     dtypes = [jnp.result_type(each) for each in (x, y)]
     floating = [each for each in dtypes if jnp.issubdtype(each, jnp.floating)]
-    return functools.reduce(jnp.promote_types, floating) if floating else jnp.result_type(float)
+    with jax.numpy_dtype_promotion("standard"):
+        return jnp.result_type(*floating) if floating else jnp.result_type(float)
 
 
 def _solve(x: jax.Array, y: jax.Array, use_bias: bool) -> tuple[jax.Array, jax.Array]:

@@ -6,6 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from jaxkit.models._checks import wide
+
 __all__ = ["rotate"]
 
 
@@ -49,9 +51,9 @@ def rotate(
         raise ValueError(f"x must have shape (time, heads, even size), got {x.shape}")
     if positions.shape != x.shape[:1]:
         raise ValueError(f"positions must have shape {x.shape[:1]} as x has, got {positions.shape}")
-    wide = jnp.promote_types(x.dtype, jnp.float32)
+    dtype = wide(x.dtype)
     frequencies = theta ** -np.linspace(0, 1, x.shape[-1] // 2, endpoint=False)
-    angles = positions.astype(wide)[:, None] * jnp.asarray(frequencies, wide)[None]
+    angles = positions.astype(dtype)[:, None] * jnp.asarray(frequencies, dtype)[None]
     cos, sin = jnp.cos(angles)[:, None], jnp.sin(angles)[:, None]
-    a, b = jnp.split(x.astype(wide), 2, axis=-1)
+    a, b = jnp.split(x.astype(dtype), 2, axis=-1)
     return jnp.concatenate([a * cos - b * sin, b * cos + a * sin], axis=-1).astype(x.dtype)

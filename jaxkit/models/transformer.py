@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jax.core import Tracer
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
-from jaxkit.models._checks import as_tokens, check_dtype, check_key, check_size
+from jaxkit.models._checks import as_tokens, check_dtype, check_key, check_size, wide
 from jaxkit.models._weights import linear, normal
 from jaxkit.models.attention import Attention, check_heads
 
@@ -290,8 +290,8 @@ class Transformer(eqx.Module):
 
     def _read_out(self, x: jax.Array, known: jax.Array) -> jax.Array:
         x, table = jax.vmap(self.norm)(x), self.embedding.weight
-        wide = jnp.promote_types(x.dtype, jnp.float32)
-        logits = jnp.einsum("tw,vw->tv", x, table, preferred_element_type=wide)
+        dtype = wide(x.dtype)
+        logits = jnp.einsum("tw,vw->tv", x, table, preferred_element_type=dtype)
         return jnp.where(known[:, None], logits, jnp.nan)
 
     def _check_room(self, position: jax.Array, more: int) -> None:
