@@ -88,7 +88,7 @@ def fit(
             `mask`, `f32[batch]`, is 1 for real rows and 0 for padding.
         batches: What is gone through once an epoch: pytrees of arrays with one row for each example
             along their first axis. Or a function from the epoch, from 0, to that: for another order
-            in each. A batch must not be changed after it was yielded.
+            in each.
         optimizer: An `optax.GradientTransformation`.
         epochs: How often the batches are gone through; once if `steps` is not given either.
         steps: How many steps, over as many epochs as it takes.
@@ -214,7 +214,8 @@ class _Sources:
     def __init__(
         self, program: Program, placement: Placement, begin: State, ragged: Ragged
     ) -> None:
-        self._program, self._placement, self._ragged = program, placement, ragged
+        self._program, self._placement = program, placement
+        self._ragged: Ragged = ragged
         self._may_pad = program.may_pad(begin)
 
     def both(self, batches: Batches, validation: Batches | None) -> tuple[Data, Validation | None]:
@@ -222,7 +223,7 @@ class _Sources:
         if validation is None:
             return data, None
         # No example of a validation is left out.
-        ragged: Ragged = "compile" if self._ragged == "compile" else "pad"
+        ragged = "pad" if self._ragged == "drop" else self._ragged
         return data, Validation(self._made(validation, "validation", ragged), self._program)
 
     def _made(self, source: Batches, name: str, ragged: Ragged) -> Data:

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from jaxkit.training.filling import filled, weights
+from jaxkit.training.owning import Owning
 
 __all__ = ["Batch", "Data", "Ragged"]
 
@@ -74,6 +75,7 @@ class Data:
         self._structure: Any = None
         self._kinds: list[tuple[tuple[int, ...], Any]] = []
         self._whole: Any = None
+        self._owning = Owning()
         # Rows of a whole batch: those of the first.
         self.rows: int | None = None
         # Batches that were compiled for, as the loss would not leave padding out.
@@ -91,6 +93,7 @@ class Data:
                 first.
         """
         position = 0
+        self._owning.begin()
         for values in self._iterate(number):
             position += 1
             if position <= skip:
@@ -139,8 +142,8 @@ class Data:
         sizes = {leaf.shape[0] if leaf.shape else None for leaf in leaves}
         if len(sizes) > 1 or None in sizes:
             self._refuse_rows(values, leaves, epoch, position)
-        (rows,) = sizes
-        values = structure.unflatten(leaves)
+        rows: int = leaves[0].shape[0]
+        values = structure.unflatten(self._owning(leaves))
         if self.rows is None:
             self.rows = rows
         if rows == self.rows:

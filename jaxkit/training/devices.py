@@ -174,7 +174,7 @@ def placement_of(devices: Any, parallel: Any, model: Any) -> Placement:
             raise ValueError("parallel='pmap' needs devices=, a number of them or 'all'")
         return _One(model)
     if isinstance(devices, Mesh):
-        return _Sharded(devices) if parallel == "sharding" else _Pmapped(devices.devices.flat)
+        return _Sharded(devices) if parallel == "sharding" else _Pmapped(list(devices.devices.flat))
     chosen = _chosen(devices)
     if parallel == "pmap":
         return _Pmapped(chosen)

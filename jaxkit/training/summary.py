@@ -6,7 +6,7 @@ from typing import Any
 
 from jaxkit.compiles.log import CompileLog
 from jaxkit.report import Finding, Report, Table, Text
-from jaxkit.report.blocks import Block
+from jaxkit.report.blocks import Align, Block
 from jaxkit.training.data import Data
 from jaxkit.training.loop import Loop
 
@@ -65,7 +65,8 @@ def _blocks(loop: Loop, findings: list[Finding], timing: Report) -> list[Block]:
         names = list(dict.fromkeys(name for row in rows for name in row))
         cells = [[_cell(row.get(name)) for name in names] for row in rows]
         title = "history, the last rows" if len(loop.history.rows) > len(rows) else "history"
-        blocks.append(Table(names, cells, title=title, align=["right"] * len(names)))
+        align: list[Align] = ["right"] * len(names)
+        blocks.append(Table(names, cells, title=title, align=align))
     return [*blocks, *timing.blocks]
 
 

@@ -244,3 +244,33 @@ def test_in_64_bits() -> None:
         result = fit(mine, each, data, adam())
         assert_close(result.model, wanted, rtol=1e-12, atol=1e-13)
         assert compiles(result) == 1
+
+
+def aligned(shape: tuple[int, ...]) -> np.ndarray:
+    """Memory that JAX reads itself on a CPU."""
+    raw = np.empty(int(np.prod(shape)) + 16, np.float32)
+    begin = (-raw.ctypes.data // 4) % 16
+    return raw[begin : begin + int(np.prod(shape))].reshape(shape)
+
+
+@pytest.mark.parametrize("buffers", [1, 3])
+def test_a_loader_that_fills_the_same_arrays_again(buffers: int) -> None:
+    data = batches(rows=20 * 16)
+    ring = [{"x": aligned((16, 3)), "y": aligned((16,))} for _ in range(buffers)]
+
+    def loader(epoch: int) -> Any:
+        for i, batch in enumerate(data):
+            for name, array in batch.items():
+                ring[i % buffers][name][...] = array
+            yield ring[i % buffers]
+
+    def loss(model: Any, batch: Any) -> Any:
+        # What is cheap is computed before the call returns, and nothing could go wrong.
+        slow = jnp.ones((300, 300)) * batch["x"][0, 0]
+        for _ in range(4):
+            slow = slow @ slow * 0.01
+        batch, slow = jax.lax.optimization_barrier((batch, slow))
+        return each(model, batch) + 0 * slow[0, 0]
+
+    wanted = fit(model(), loss, data, adam(), epochs=2)
+    assert_equal(fit(model(), loss, loader, adam(), epochs=2).model, wanted.model)
