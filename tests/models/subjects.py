@@ -87,7 +87,7 @@ SUBJECTS = (
     Subject(
         "transformer",
         (
-            {"v": 7, "width": 8, "depth": 2, "heads": 2, "context": 6, "time": 5},
+            {"v": 5, "width": 4, "depth": 2, "heads": 2, "context": 6, "time": 5},
             {"v": 2, "width": 2, "depth": 1, "heads": 1, "context": 3, "time": 3},
         ),
         lambda s, dtype: Transformer(

@@ -46,12 +46,12 @@ def loss_of(subject: Subject, sizes: dict[str, int], seed: int) -> Any:
 @pytest.mark.parametrize("subject", SUBJECTS, ids=lambda each: each.name)
 def test_in_the_parameters(subject: Subject) -> None:
     with jax.enable_x64(True):
-        for sizes in subject.sizes:
-            model = larger(subject.model(sizes, "float64"))
-            x = jnp.asarray(subject.example(sizes, 1))
-            loss = functools.partial(loss_of(subject, sizes, 2), x=x)
-            gradient = held_against_differences(loss, model)
-            assert np.abs(gradient).max() > 0
+        sizes = subject.sizes[0]
+        model = larger(subject.model(sizes, "float64"))
+        x = jnp.asarray(subject.example(sizes, 1))
+        loss = functools.partial(loss_of(subject, sizes, 2), x=x)
+        gradient = held_against_differences(loss, model)
+        assert np.abs(gradient).max() > 0
 
 
 @pytest.mark.parametrize("subject", SUBJECTS[:-1], ids=lambda each: each.name)

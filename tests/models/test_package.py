@@ -46,6 +46,7 @@ def test_importing_it_imports_no_jax() -> None:
     assert not {"jax", "numpy", "equinox"} & loaded
 
 
+@pytest.mark.usefixtures("cheap_compilation")
 def test_the_page_runs(capsys: pytest.CaptureFixture[str]) -> None:
     space: dict[str, Any] = {"__name__": "docs"}
     for block in re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL):

@@ -101,10 +101,10 @@ def test_nothing_is_mixed_silently(subject: Subject, strict_promotion: None) -> 
         jax.eval_shape(call, made, subject.example(sizes, 0))
 
 
-@EACH
-def test_the_kit_finds_nothing(subject: Subject) -> None:
-    sizes = subject.sizes[0]
+def test_the_kit_finds_nothing() -> None:
+    subject = next(each for each in SUBJECTS if each.name == "mlp")
+    sizes = subject.sizes[-1]
     model = subject.model(sizes)
     drawn = st.integers(0, 99).map(lambda seed: ((model, subject.example(sizes, seed)), {}))
-    report = check_function(call, drawn, max_examples=1, ignore=["x64"])
+    report = check_function(call, drawn, max_examples=2, ignore=["x64"])
     assert report.ok, str(report)
