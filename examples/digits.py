@@ -80,7 +80,7 @@ def train(
         transforms=[jaxkit.clip_gradients(max_norm=1.0, has_value=True)],
         validation=list(batches(validation, np.arange(len(validation["label"])))),
         early_stopping=EarlyStopping("validation_loss", patience=8),
-        checkpoints=None if checkpoints is None else Checkpoints(checkpoints, every=50),
+        checkpoints=None if checkpoints is None else Checkpoints(checkpoints, every=200),
         devices=devices,
         log_every=1000,  # no row of the history but that at the end of an epoch
     )

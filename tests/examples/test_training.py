@@ -64,7 +64,7 @@ def test_characters_begin_at_a_guess_and_learn(characters: Any) -> None:
     losses = [row["validation_loss"] for row in characters["rows"]]
     assert pair < single < guess
     # More than how frequent each character is; pairs are beaten after some 120 steps.
-    assert losses[-1] < losses[0] < single - 0.2
+    assert losses[-1] < single - 0.25
     assert characters["result"].report.ok
 
 
