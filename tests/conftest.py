@@ -1,5 +1,6 @@
 """Set-up of the whole suite."""
 
+import gc
 import os
 from collections.abc import Iterator
 
@@ -24,6 +25,13 @@ if BEARTYPE:
 # The same examples in each run, so that a red suite is red for everybody, at any speed.
 settings.register_profile("jaxkit", deadline=None, derandomize=True)
 settings.load_profile("jaxkit")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def earlier_modules_are_not_collected_again() -> None:
+    """A process of the suite comes to hold millions of objects, which each collection visits."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

@@ -45,7 +45,7 @@ class Facts:
         changed: What of the user's a call changed, in words.
         effects: Effects that the program itself has, in words.
         compiled_cold: The first call compiled something.
-        never_warm: Every call of the warm-up compiled something.
+        never_warm: Nearly every call of the warm-up compiled something, the last one too.
         generator: A generator came out, which has not run yet.
         empty: Nothing came out.
         uses_jax: Arguments are JAX arrays, something was compiled, or it calls jitted functions.
@@ -183,6 +183,7 @@ class WarmUp:
         self.compiled: list[int] = []
         self._before = (heard.count, heard.seconds)
         self._hits = 0
+        self._compiling = 0.0
         self._last: Any = None
         self._state: State | None = None
         self._effects = False
@@ -214,7 +215,8 @@ class WarmUp:
         subject = self.subject
         warm = [s for s, n in zip(self.seconds, self.compiled, strict=False) if not n]
         subject.compile_seconds = self.heard.seconds - self._before[1]
-        subject.facts.never_warm = len(self.seconds) > 2 and not warm[1:]
+        cold = len(self.seconds) > 2 and bool(self.compiled[-1])
+        subject.facts.never_warm = cold and not warm[1:]
         facts = subject.facts
         facts.compiled_again = any(self.compiled[1:])
         count = self.heard.count - self._before[0]
@@ -255,7 +257,7 @@ class WarmUp:
             return True
         if len(self.seconds) >= _WARM_UP:
             return True
-        run = self.seconds[-1] if len(self.seconds) > 1 else self._without_compiling()
+        run = self._without_compiling()
         if len(self.seconds) == 1:  # the figure needs one call at least that is not the first
             return run > max(self.budget.seconds, self.budget.left)
         if len(self.seconds) == 2:
@@ -268,8 +270,8 @@ class WarmUp:
         return self.budget.spent + run > self._until
 
     def _without_compiling(self) -> float:
-        compiling = self.heard.seconds - self._before[1]
-        return max(self.subject.first_call_seconds - compiling, 0.0)
+        """What the last call took besides, which is what the next will take."""
+        return max(self.seconds[-1] - self._compiling, 0.0)
 
     def _first(self) -> None:
         subject, fun = self.subject, self.subject.fun
@@ -301,7 +303,7 @@ class WarmUp:
         args, kwargs = call
         state = State(subject.fun, args, kwargs)
         self._state = self._state or state
-        known, begin = self.heard.count, time.perf_counter()
+        known, compiling, begin = self.heard.count, self.heard.seconds, time.perf_counter()
         out = subject.fun(*args, **kwargs)
         returned = time.perf_counter()
         subject.wait(out)
@@ -318,6 +320,7 @@ class WarmUp:
             subject.given.donated = True
         self.seconds.append(seconds)
         self.compiled.append(self.heard.count - known)
+        self._compiling = self.heard.seconds - compiling + before
         self._last = out
         return seconds
 

@@ -1,5 +1,6 @@
 """Sound functions pass, and of broken ones the kind of what is broken is found."""
 
+import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -220,6 +221,18 @@ BROKEN = [
     (fixed_carry, vectors(), "x64"),
     (keeps, vectors(), "leak"),
 ]
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+def test_tracers_are_found_whatever_the_collector_has_put_aside(frozen: bool) -> None:
+    gc.unfreeze()
+    if frozen:
+        gc.freeze()
+    count = gc.get_freeze_count()
+    report = check_function(keeps, vectors(), max_examples=1)
+    assert "leak" in [finding.kind for finding in report.findings]
+    assert check_function(lambda x: x * 2, vectors(), max_examples=1).ok
+    assert (gc.get_freeze_count() > 0) == frozen == (count > 0)
 
 
 @pytest.mark.parametrize(("fun", "arguments", "kind"), BROKEN)

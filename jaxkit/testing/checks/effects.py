@@ -55,8 +55,9 @@ def _leak(case: Case) -> None:
     kept = [weakref.ref(each) for each in _tracers_of(lambda: jax.make_jaxpr(call)(leaves))]
     if kept:
         gc.collect()  # of all there is: what held them may be gone by now
-    for each in filter(None, (ref() for ref in kept)):
-        disagree(f"after a trace one of its tracers is kept alive, of type {each.aval}")
+    for each in (ref() for ref in kept):
+        if each is not None:
+            disagree(f"after a trace one of its tracers is kept alive, of type {each.aval}")
 
 
 def _tracers_of(trace: Callable[[], Any]) -> list[Tracer]:
