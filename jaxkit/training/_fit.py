@@ -59,8 +59,8 @@ def fit(
 ) -> Result:
     """Trains a model: one jitted step over batches, compiled once, and all that a long run needs.
 
-    The step is value and gradients of the loss, the `transforms` around them, the optimiser, and a
-    check that what came of it is finite. Nothing in the loop waits for the device, except once in
+    The step is value and gradients of the loss, the `transforms` around them, a check that they are
+    finite, and the optimiser. Nothing in the loop waits for the device, except once in
     `log_every` steps. The model that was given is not touched.
 
     Example:
@@ -117,7 +117,7 @@ def fit(
         loss_scale: `DynamicLossScale()` or `StaticLossScale(...)`, for float16.
         compute_dtype: What model and batch are cast to for the loss, such as `jnp.bfloat16`.
             Parameters and optimiser keep their own dtype.
-        on_nonfinite: What becomes of a step whose loss or parameters are not finite. `"stop"`: the
+        on_nonfinite: What becomes of a step whose loss or gradients are not finite. `"stop"`: the
             run ends with the state before it, and `result.report` has what `jaxkit.nan_origin` says
             of the step. `"raise"`: the same as NonFiniteError. `"skip"`: it is not applied, and
             counted.
@@ -176,14 +176,14 @@ def fit(
             store.close()
     if on_nonfinite == "raise":
         loop.raise_if_nonfinite()
-    return _result(loop, placement, compiles)
+    return _result(loop, compiles)
 
 
-def _result(loop: Loop, placement: Placement, compiles: CompileLog) -> Result:
+def _result(loop: Loop, compiles: CompileLog) -> Result:
     timing = loop.clock.report()
     return Result(
         model=loop.model(),
-        optimizer_state=placement.fetch(loop.state.optimizer),
+        optimizer_state=loop.state().optimizer,
         step=loop.step,
         epoch=loop.epoch,
         history=loop.history.rows,

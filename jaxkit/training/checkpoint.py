@@ -9,6 +9,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 
 from jaxkit.errors import MissingExtraError, UsageError
@@ -133,6 +134,8 @@ class Store:
     def save(self, step: int, state: State, meta: dict[str, Any]) -> None:
         """Writes a checkpoint, of which there must be none for this step yet.
 
+        Parameters that are not finite are not saved: nothing could go on from them.
+
         Args:
             step: Steps done.
             state: The state after them, of one device.
@@ -141,6 +144,8 @@ class Store:
         Raises:
             UsageError: This one, or the one before, could not be written.
         """
+        if not all(np.isfinite(x).all() for x in jax.tree.leaves(state.params)):
+            return
         arrays = {_name(i): x for i, x in enumerate(to_host(state)) if x.size}
         about = {"schema": _SCHEMA, "leaves": named_leaves(state), **meta}
         args = self._ocp.args

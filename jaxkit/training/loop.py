@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
+import jax
 import numpy as np
 
 from jaxkit.errors import NonFiniteError
@@ -58,7 +59,7 @@ class Loop:
         self._plan, self._program, self._placement = plan, program, placement
         self.data, self._validation, self._static = data, validation, static
         self._store = store
-        self.state = placement.put(begin)
+        self._leaves = jax.tree.leaves(placement.put(begin))
         self.step = self.epoch = self._position = 0
         self.stopped: Stopped | None = None
         self.history = History()
@@ -66,7 +67,8 @@ class Loop:
         self._patience = Patience(plan.early_stopping)
         self._lookout = Lookout()
         self._checked = False
-        self.clock = _Clock(_Epochs(self), every=min(plan.log_every, 10))
+        self._epochs = _Epochs(self)
+        self.clock = _Clock(self._epochs, every=min(plan.log_every, 10))
 
     # Going on from a checkpoint.
 
@@ -81,7 +83,7 @@ class Loop:
         state, meta = found
         # Whether the step that ended it is finite now, is seen again.
         state = dataclasses.replace(state, bad=np.int32(-1))
-        self.state = self._placement.put(state)
+        self._leaves = jax.tree.leaves(self._placement.put(state))
         self.step, self.epoch, self._position = meta["step"], meta["epoch"], meta["position"]
         self.data.rows = meta["rows"]
         self.history.load(meta["history"])
@@ -99,7 +101,7 @@ class Loop:
             "stopping": self._patience.save(),
             "history": self.history.save(),
         }
-        self._store.save(self.step, self._placement.fetch(self.state), meta)
+        self._store.save(self.step, self.state(), meta)
 
     # The loop.
 
@@ -118,6 +120,8 @@ class Loop:
         except Exception as error:
             self._rescue(error)
             raise
+        finally:
+            self._epochs.loop = None
 
     def _going_on(self) -> bool:
         last = self._plan.last_epoch
@@ -143,15 +147,16 @@ class Loop:
         return self.data.epoch(self.epoch, skip=self._position)
 
     def _advance(self, batch: Batch) -> None:
-        self.state, out = self._program.step(self.state, batch.values, batch.weight)
+        self._leaves, out = self._program.step(self._leaves, batch.values, batch.weight)
         self.clock.step(out.metrics["loss"])
         self.step += 1
         self._position = batch.position + 1
-        self._lookout.add(batch, out.bad)
+        self._lookout.add(self.step - 1, batch, out.bad)
         self.history.add(out.metrics)
         if not self._checked:
             self._check_names(out.metrics)
-        self._look()
+        if self._lookout.worth_it:
+            self._look()
         if self.stopped is None:
             self._call_back(out.metrics)
             self._now_and_then()
@@ -205,7 +210,7 @@ class Loop:
         if not self._look(wait=True):
             return
         if validate and self._validation is not None:
-            more = self._validation.measure(self.state)
+            more = self._validation.measure(self._leaves)
         if not (self.history.waiting or more):
             return
         row = self.history.row(self.step, self.epoch, more)
@@ -217,9 +222,13 @@ class Loop:
         also = [f"validation_{name}" for name in metrics] if self._validation is not None else []
         self._patience.check({*metrics, *also})
 
+    def state(self) -> State:
+        """The state as it is now: a copy, of one device."""
+        return self._program.structure.unflatten(self._placement.fetch(self._leaves))
+
     def model(self) -> Any:
         """The model as it is now: a copy."""
-        state = self._placement.fetch(self.state)
+        state = self.state()
         return joined(state.params, state.frozen, self._static)
 
     # Steps that are not finite.
@@ -236,7 +245,7 @@ class Loop:
         self.step -= after + 1
         self.epoch, self._position, self.stopped = batch.epoch, batch.position, "nonfinite"
         self.history.forget(after + 1)
-        self.nonfinite = explained(self._program, self._placement, self.state, batch, self.step)
+        self.nonfinite = explained(self._program, self._placement, self.state(), batch, self.step)
         return False
 
     def raise_if_nonfinite(self) -> None:
@@ -247,7 +256,7 @@ class Loop:
     @property
     def skipped(self) -> int:
         """How many steps were not applied."""
-        return int(self._placement.fetch(self.state.skipped))
+        return int(self.state().skipped)
 
 
 class _Clock(StepClock[Batch]):
@@ -261,7 +270,8 @@ class _Epochs:
     """What is left of the loop's epoch, each time it is gone through."""
 
     def __init__(self, loop: Loop) -> None:
-        self._loop = loop
+        # None at the end: reports keep the clock, and that keeps this.
+        self.loop: Loop | None = loop
 
     def __iter__(self) -> Iterator[Batch]:
-        return self._loop.epoch_batches()
+        return iter(()) if self.loop is None else self.loop.epoch_batches()

@@ -6,38 +6,46 @@ from collections import deque
 from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 
 from jaxkit.numerics.nan_origin import nan_origin
 from jaxkit.report import Finding, Report
 from jaxkit.training.data import Batch
 from jaxkit.training.devices import Placement
+from jaxkit.training.state import State
 from jaxkit.training.step import Program
 
 __all__ = ["Lookout", "explained"]
 
 
+_FEW = 8  # steps, before it is worth a look
+
+
 class _Flight(NamedTuple):
-    bad: Any
+    step: int
     batch: Batch
+    bad: Any
 
 
 class Lookout:
     """Keeps the batches of the steps that are under way, until it is known that they were fine.
 
-    Those are alive anyway. A flag is read when it is there; at the end, all are waited for.
+    Those are alive anyway, but for the last few. A flag is read when it is there; at the end, all
+    are waited for.
     """
 
     def __init__(self) -> None:
         self._flying: deque[_Flight] = deque()
 
-    def add(self, batch: Batch, bad: Any) -> None:
+    def add(self, step: int, batch: Batch, bad: Any) -> None:
         """Takes a step that has been dispatched.
 
         Args:
+            step: Its number.
             batch: Its batch.
-            bad: Its flag: -1, or the step that was not finite.
+            bad: Its flag: -1, or the number of the first step that was not finite.
         """
-        self._flying.append(_Flight(bad, batch))
+        self._flying.append(_Flight(step, batch, bad))
 
     def look(self, *, wait: bool = False) -> tuple[Batch, int] | None:
         """The batch of the step that was not finite, and how many steps were begun after it.
@@ -45,75 +53,75 @@ class Lookout:
         Args:
             wait: Whether to wait for the steps that are under way.
         """
-        while self._flying and (wait or self._flying[0].bad.is_ready()):
-            flight = self._flying.popleft()
-            if int(flight.bad) >= 0:
-                after = len(self._flying)
-                self._flying.clear()
-                return flight.batch, after
-        return None
+        flying = self._flying
+        there = len(flying)
+        if not wait:
+            there = next((i for i, each in enumerate(flying) if not each.bad.is_ready()), there)
+        if there == 0:
+            return None
+        # It stays, once there is one: the newest flag is that of all before it.
+        bad = int(flying[there - 1].bad)
+        found = None
+        while there and found is None:
+            flight, there = flying.popleft(), there - 1
+            if flight.step == bad:
+                found = flight.batch, len(flying)
+                flying.clear()
+        return found
+
+    @property
+    def worth_it(self) -> bool:
+        """Whether there are so many steps that a look costs little for each."""
+        return len(self._flying) >= _FEW
 
 
 def explained(
-    program: Program, placement: Placement, state: Any, batch: Batch, step: int
+    program: Program, placement: Placement, state: State, batch: Batch, step: int
 ) -> Report:
     """Which operation of a step made the NaN or the infinity.
 
     Args:
         program: The programs of the run.
-        placement: Where the state is.
-        state: The state before the step.
+        placement: Where the batch is.
+        state: The state before the step, of one device.
         batch: The step's batch.
         step: Its number.
     """
-    state = placement.fetch(state)
     values, weight = placement.whole((batch.values, batch.weight))
 
     def gradients(state: Any, batch: Any, weight: Any) -> Any:
         return program.gradients(state, batch, weight, split=False)
 
-    def update(state: Any, batch: Any, weight: Any) -> Any:
-        (value, _), grads = program.gradients(state, batch, weight, split=False)
-        return program.updated(state, grads, value)[0]
-
-    at = f"step {step} (batch {batch.position} of epoch {batch.epoch})"
-    for part, fun in (("loss or gradients", gradients), ("update", update)):
-        try:
-            report = nan_origin(jax.jit(fun))(state, values, weight)
-        except Exception as error:  # the run has ended, and that is to be told in any case
-            return _told(Report("fit"), f"{at}: could not be analysed ({error});")
-        if report.findings or report.data.get("arguments"):
-            return _told(report, f"{at}: {part}")
-    return _told(report, at)
+    at = f"step {step} (batch {batch.position} of epoch {batch.epoch}): loss or gradients"
+    spoilt = [
+        f"model{jax.tree_util.keystr(path)}"
+        for path, leaf in jax.tree_util.tree_flatten_with_path(state.params)[0]
+        if not np.isfinite(leaf).all()
+    ]
+    try:
+        return _told(nan_origin(jax.jit(gradients))(state, values, weight), at, spoilt)
+    except Exception as error:  # the run has ended, and that is to be told in any case
+        return _told(Report("nan_origin"), f"{at} could not be analysed ({error}),", spoilt)
 
 
-def _told(report: Report, at: str) -> Report:
-    where = report.findings[0].where if report.findings else None
-    came = [str(each) for each in report.data.get("arguments", ())]
-    what = [found.message for found in report.findings[:1]]
-    if came:
-        what = [f"NaN came in as {', '.join(map(_readable, came))}"]
-    message = f"{at} not finite" + (f": {what[0]}" if what else "")
-    data = {"arguments": [_readable(each) for each in came]}
-    head = Finding(
-        "nonfinite",
-        "error",
-        message,
-        where,
-        fix=(
-            "look at the batch, or leave such steps out with on_nonfinite='skip'"
-            if came
-            else report.findings[0].fix
-            if report.findings
-            else None
-        ),
-        data=data,
-    )
-    return Report("fit", [head, *report.findings], report.to_dict()["data"], blocks=report.blocks)
+def _told(report: Report, at: str, spoilt: list[str]) -> Report:
+    first = next(iter(report.findings), None)
+    came = [_readable(str(each)) for each in report.data.get("arguments", ())]
+    why, fix = ("", None) if first is None else (f": {first.message}", first.fix)
+    if spoilt:
+        why = f": {', '.join(spoilt)} was not, after the update of the step before"
+        fix = "lower the learning rate, or clip gradients: jaxkit.clip_gradients in transforms="
+    elif came:
+        why = f": NaN came in as {', '.join(came)}"
+        fix = "look at the batch, or leave such steps out with on_nonfinite='skip'"
+    where = None if first is None else first.where
+    head = Finding("nonfinite", "error", f"{at} not finite{why}", where, fix, {"arguments": came})
+    data = report.to_dict()["data"]
+    return Report("fit", [head, *report.findings], data, blocks=report.blocks)
 
 
 def _readable(path: str) -> str:
     for place, name in (("args[0]", "state"), ("args[1]", "batch"), ("args[2]", "mask")):
         if path.startswith(place):
-            return (name + path.removeprefix(place)).replace("state.params", "model")
+            return name + path.removeprefix(place)
     return path

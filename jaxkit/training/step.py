@@ -12,6 +12,7 @@ import jax.numpy as jnp
 
 from jaxkit.errors import MissingExtraError
 from jaxkit.training.devices import Placement
+from jaxkit.training.finite import all_finite
 from jaxkit.training.loss import Loss
 from jaxkit.training.scaling import LossScale
 from jaxkit.training.state import State, initial, joined
@@ -28,12 +29,10 @@ class Out(NamedTuple):
     Args:
         metrics: `loss` and the others, one number each.
         bad: The step that was not finite and ended the run, -1 for none.
-        skipped: How many steps were not applied so far.
     """
 
     metrics: Any
     bad: Any
-    skipped: Any
 
 
 class Program:
@@ -75,6 +74,7 @@ class Program:
                 "loss_scale must be DynamicLossScale() or StaticLossScale(2.0**15), got "
                 f"loss_scale={scale!r} of type {type(scale).__name__}"
             )
+        self.structure: Any = None  # of the state; known once there is one
         self._optax = _import_optax()
         self.optimizer = _checked(optimizer, self._optax)
         self._loss, self._static, self._scale = loss, static, scale
@@ -85,22 +85,25 @@ class Program:
         self.validate = placement.compile(self._validation_step(), donate=False, state=False)
 
     def initial(self, params: Any, frozen: Any, key: Any) -> State:
-        """The state before the first step."""
+        """The state before the first step; its structure is that of every other."""
         scale = {} if self._scale is None else self._scale.init()
-        return initial(params, frozen, self.optimizer, scale, key)
+        state = initial(params, frozen, self.optimizer, scale, key)
+        self.structure = jax.tree.structure(state)
+        return state
 
     def _train_step(self) -> Callable[..., Any]:
-        def train_step(state: State, batch: Any, weight: Any) -> tuple[State, Out]:
+        # Leaves, not a State: taking modules apart and putting them together is done in Python.
+        def train_step(leaves: list[Any], batch: Any, weight: Any) -> tuple[list[Any], Out]:
+            state = self.structure.unflatten(leaves)
             (value, metrics), grads = self.gradients(state, batch, weight)
-            scale, lost = state.scale, jnp.bool_(False)
+            finite, scale, lost = all_finite(grads), state.scale, jnp.bool_(False)
             if self._scale is not None:
-                scale, lost = self._scale.update(state.scale, _all_finite(grads))
+                scale, lost = self._scale.update(state.scale, finite)
                 lost = lost & jnp.isfinite(value)
             params, optimizer = self.updated(state, grads, value)
             new = dataclasses.replace(state, params=params, optimizer=optimizer, scale=scale)
-            finite = jnp.isfinite(value) & _all_finite(params)
-            state = self._chosen(state, new, finite, lost)
-            return state, Out({"loss": value, **metrics}, state.bad, state.skipped)
+            state = self._chosen(state, new, finite & jnp.isfinite(value), lost)
+            return jax.tree.leaves(state), Out({"loss": value, **metrics}, state.bad)
 
         return train_step
 
@@ -132,7 +135,6 @@ class Program:
     def _chosen(self, old: State, new: State, finite: Any, lost: Any) -> State:
         """The state after a step: the new one, or the old where that is not to be applied."""
         fails = ~finite & ~lost
-        finite = finite & ~lost
         ended = old.bad >= 0
         if self._skips:
             apply, bad = finite, old.bad
@@ -158,7 +160,8 @@ class Program:
         )
 
     def _validation_step(self) -> Callable[..., Any]:
-        def validation_step(state: State, batch: Any, weight: Any) -> Any:
+        def validation_step(leaves: list[Any], batch: Any, weight: Any) -> Any:
+            state = self.structure.unflatten(leaves)
             model = joined(state.params, state.frozen, self._static)
             model = eqx.nn.inference_mode(model)
             key = None if state.key is None else self._placement.key(state.key)
@@ -228,10 +231,3 @@ def _like(new: Any, old: Any) -> Any:
     if jnp.issubdtype(new.dtype, jax.dtypes.prng_key):
         return new
     return jax.lax.convert_element_type(new, old.dtype)
-
-
-def _all_finite(tree: Any) -> Any:
-    found = jnp.bool_(True)
-    for leaf in jax.tree.leaves(tree):
-        found = found & jnp.all(jnp.isfinite(leaf))
-    return found

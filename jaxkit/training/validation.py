@@ -8,7 +8,6 @@ import jax
 
 from jaxkit.training.data import Data
 from jaxkit.training.history import loss_first
-from jaxkit.training.state import State
 from jaxkit.training.step import Program
 
 __all__ = ["Validation"]
@@ -27,11 +26,11 @@ class Validation:
         self._program = program
         self._count = 0
 
-    def measure(self, state: State) -> dict[str, float]:
+    def measure(self, state: list[Any]) -> dict[str, float]:
         """Means over all examples, as `validation_loss` and so on.
 
         Args:
-            state: The state of the run, whose parameters are measured.
+            state: The leaves of the run's state, whose parameters are measured.
         """
         found: list[tuple[Any, int]] = []
         for batch in self._data.epoch(self._count):

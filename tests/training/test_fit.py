@@ -232,7 +232,7 @@ def test_nothing_is_kept_alive() -> None:
     result = fit(model(), each, iter(data), adam())
     data.clear()
     gc.collect()
-    assert [ref() for ref in refs] == [None] * 4
+    assert [ref() is None for ref in refs] == [True] * 4
     assert result.step == 4
 
 

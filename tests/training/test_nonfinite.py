@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -12,7 +13,7 @@ import optax
 import pytest
 
 from jaxkit import NonFiniteError
-from jaxkit.training import fit
+from jaxkit.training import Checkpoints, fit
 from tests.training.problem import adam, assert_close, batches, by_hand, each, model
 
 
@@ -75,13 +76,18 @@ def test_a_row_without_a_finite_step_says_so() -> None:
     assert [np.isnan(row["loss"]) for row in result.history] == [i == 3 for i in range(8)]
 
 
-def test_an_update_that_is_not_finite() -> None:
-    mine = {"w": jnp.float32(1.0)}
-
+def test_an_update_that_overflows_is_seen_at_the_next_step(tmp_path: Path) -> None:
     def loss(model: Any, batch: Any) -> Any:
         return (model["w"] - jax.lax.stop_gradient(model["w"])) * jnp.ones(batch["x"].shape[0])
 
-    result = fit(mine, loss, batches(), optax.sgd(3.0e38))
-    assert (result.stopped, result.step) == ("nonfinite", 1)
-    assert result.report.findings[0].message.startswith("step 1 (batch 1 of epoch 0): update")
-    assert np.isfinite(result.model["w"])
+    options = {"checkpoints": Checkpoints(tmp_path, every=1)}
+    result = fit({"w": jnp.float32(1.0)}, loss, batches(), optax.sgd(3e38), **options)
+    assert (result.stopped, result.step) == ("nonfinite", 2)
+    finding = result.report.findings[0]
+    assert finding.message == (
+        "step 2 (batch 2 of epoch 0): loss or gradients not finite: model['w'] was not, after the "
+        "update of the step before"
+    )
+    assert "lower the learning rate" in (finding.fix or "")
+    # Nothing could go on from parameters that are infinite.
+    assert [path.name for path in tmp_path.iterdir()] == ["1"]
