@@ -1,6 +1,6 @@
 """A Transformer that learns to write as jaxkit's own licence and docs do, character by character.
 
-    python examples/characters.py              # about a minute; prints a sample of its own
+    python examples/characters.py              # a minute or two; prints a sample of its own
     python examples/characters.py --steps 150
 
 Its loss stands beside what counting gives: a model that beats pairs of characters uses what came
