@@ -172,6 +172,7 @@ class Store:
 
     def _unwritten(self, step: Any, error: Exception) -> UsageError:
         kept = [each for each in self._steps() if each != step]
+        self.saved_step = kept[0] if kept else None
         newest = f"the newest that is there is of step {kept[0]}" if kept else "there is none yet"
         return UsageError(
             f"the checkpoint of step {step} could not be written to {str(self._directory)!r}: "

@@ -89,6 +89,9 @@ class _Sharded:
     def __init__(self, mesh: Mesh) -> None:
         axis = mesh.axis_names[0]
         self.count = int(mesh.shape[axis])
+        # With explicit axes the user's loss would have to say how each of its arrays is split.
+        kinds = (AxisType.Auto,) * len(mesh.axis_names)
+        mesh = Mesh(mesh.devices, mesh.axis_names, axis_types=kinds)
         self._whole = NamedSharding(mesh, PartitionSpec())
         self._split = NamedSharding(mesh, PartitionSpec(axis))
 
@@ -179,7 +182,7 @@ def placement_of(devices: Any, parallel: Any, model: Any) -> Placement:
     chosen = _chosen(devices)
     if parallel == "pmap":
         return _Pmapped(chosen)
-    return _Sharded(Mesh(np.array(chosen), (_AXIS,), axis_types=(AxisType.Auto,)))
+    return _Sharded(Mesh(np.array(chosen), (_AXIS,)))
 
 
 def _chosen(devices: Any) -> list[Any]:

@@ -223,6 +223,27 @@ def test_where_nothing_can_be_written(tmp_path: Path) -> None:
     )
 
 
+def test_no_room_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import orbax.checkpoint as ocp
+
+    save = ocp.CheckpointManager.save
+
+    def fails(self: Any, step: int, **options: Any) -> Any:
+        if step > 3:
+            raise OSError(28, "No space left on device")
+        return save(self, step, **options)
+
+    monkeypatch.setattr(ocp.CheckpointManager, "save", fails)
+    with pytest.raises(UsageError) as caught:
+        run(tmp_path)
+    assert str(caught.value) == (
+        f"the checkpoint of step 6 could not be written to {str(tmp_path)!r}: [Errno 28] No space "
+        "left on device; the newest that is there is of step 3; make room there, or give another "
+        "directory"
+    )
+    assert (tmp_path / "3").is_dir()
+
+
 def test_an_error_on_the_way_saves_first(tmp_path: Path) -> None:
     def broken(epoch: int) -> Any:
         yield from RAGGED[:4]

@@ -33,7 +33,9 @@ def test_four_are_as_one(parallel: Any, loss: Any) -> None:
 def test_a_mesh_and_a_list() -> None:
     devices = jax.devices()
     mesh = jax.sharding.Mesh(np.array(devices[:2]), ("batch",))
-    runs = [fit(model(), each, batches(), adam(), devices=d) for d in (mesh, devices[2:], "all", 1)]
+    explicit = jax.make_mesh((2, 2), ("a", "b"), axis_types=(jax.sharding.AxisType.Explicit,) * 2)
+    kinds = (mesh, explicit, devices[2:], "all", 1)
+    runs = [fit(model(), each, batches(), adam(), devices=given) for given in kinds]
     for run in runs[1:]:
         assert_close(run.model, runs[0].model)
 

@@ -66,7 +66,7 @@ def test_a_plain_pytree_and_integers_in_it() -> None:
         assert model["name"] == "linear"
         return jnp.square(batch["x"] @ model["w"] + model["n"][0] - batch["y"])
 
-    result = fit(mine, loss, batches(), optax.sgd(0.1), epochs=20)
+    result = fit(mine, loss, batches(), optax.sgd(0.1), epochs=20, validation=batches(seed=1))
     assert result.model["name"] == "linear"
     assert (result.model["n"] == jnp.arange(2)).all()
     assert result.history[-1]["loss"] < 0.5
