@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import warnings
 from dataclasses import dataclass
@@ -171,6 +172,9 @@ class Store:
             raise self._unwritten(self.saved_step, error) from error
 
     def _unwritten(self, step: Any, error: Exception) -> UsageError:
+        if self._manager is not None:
+            with contextlib.suppress(Exception):  # the one before may still be being written
+                self._manager.wait_until_finished()
         kept = [each for each in self._steps() if each != step]
         self.saved_step = kept[0] if kept else None
         newest = f"the newest that is there is of step {kept[0]}" if kept else "there is none yet"

@@ -96,13 +96,7 @@ class Program:
         def train_step(leaves: list[Any], batch: Any, weight: Any) -> tuple[list[Any], Out]:
             state = self.structure.unflatten(leaves)
             (value, metrics), grads = self.gradients(state, batch, weight)
-            finite, scale, lost = all_finite(grads), state.scale, jnp.bool_(False)
-            if self._scale is not None:
-                scale, lost = self._scale.update(state.scale, finite)
-                lost = lost & jnp.isfinite(value)
-            params, optimizer = self.updated(state, grads, value)
-            new = dataclasses.replace(state, params=params, optimizer=optimizer, scale=scale)
-            state = self._chosen(state, new, finite & jnp.isfinite(value), lost)
+            state = self._after(state, grads, value)
             return jax.tree.leaves(state), Out({"loss": value, **metrics}, state.bad)
 
         return train_step
@@ -124,40 +118,33 @@ class Program:
         inner = self._loss.value_and_grad(state.frozen, self._static, key, scale, mean)
         return _head(self._links(inner)(state.params, batch, weight), self._loss.has_aux)
 
-    def updated(self, state: State, grads: Any, value: Any) -> tuple[Any, Any]:
-        """Parameters and optimiser's state after a step."""
-        updates, optimizer = self.optimizer.update(
-            grads, state.optimizer, state.params, value=value
-        )
-        params = self._optax.apply_updates(state.params, updates)
-        return params, jax.tree.map(_like, optimizer, state.optimizer)
-
-    def _chosen(self, old: State, new: State, finite: Any, lost: Any) -> State:
-        """The state after a step: the new one, or the old where that is not to be applied."""
-        fails = ~finite & ~lost
-        ended = old.bad >= 0
-        if self._skips:
-            apply, bad = finite, old.bad
-        else:
-            bad = jnp.where(~ended & fails, old.step, old.bad)
-            apply = finite & ~ended
+    def _after(self, old: State, grads: Any, value: Any) -> State:
+        """The state after a step: the updated one, or the old where that is not to be applied."""
+        fine, scale, lost = all_finite(grads), old.scale, jnp.bool_(False)
+        if self._scale is not None:
+            scale, lost = self._scale.update(old.scale, fine)
+        finite = fine & jnp.isfinite(value)
+        ends = ~finite & ~(lost & jnp.isfinite(value)) & (not self._skips)
+        bad = jnp.where((old.bad < 0) & ends, old.step, old.bad)
         # Only the step that ends the run leaves everything as it was before it.
-        counts = (bad < 0).astype(jnp.int32)
-        kept = jax.tree.map(
-            lambda a, b: jnp.where(apply, a, b),
-            (new.params, new.optimizer),
-            (old.params, old.optimizer),
+        goes_on = bad < 0
+        # A branch, not a choice for each number: that would read and write everything once more.
+        params, optimizer = jax.lax.cond(
+            finite & goes_on, self._updated, _kept, old.params, old.optimizer, grads, value
         )
-        scale = jax.tree.map(lambda a, b: jnp.where(bad < 0, a, b), new.scale, old.scale)
         return dataclasses.replace(
             old,
-            step=old.step + counts,
-            params=kept[0],
-            optimizer=kept[1],
-            scale=scale,
+            step=old.step + goes_on.astype(jnp.int32),
+            params=params,
+            optimizer=optimizer,
+            scale=jax.tree.map(lambda a, b: jnp.where(goes_on, a, b), scale, old.scale),
             bad=bad,
-            skipped=old.skipped + counts * (~apply).astype(jnp.int32),
+            skipped=old.skipped + (goes_on & ~finite).astype(jnp.int32),
         )
+
+    def _updated(self, params: Any, state: Any, grads: Any, value: Any) -> tuple[Any, Any]:
+        updates, new = self.optimizer.update(grads, state, params, value=value)
+        return self._optax.apply_updates(params, updates), jax.tree.map(_like, new, state)
 
     def _validation_step(self) -> Callable[..., Any]:
         def validation_step(leaves: list[Any], batch: Any, weight: Any) -> Any:
@@ -219,6 +206,10 @@ def _head(result: Any, has_aux: bool) -> Any:
             f"{type(result).__name__}: give a link has_value=True, and none with_norm=True"
         )
     return result if has_aux else ((result[0], {}), result[1])
+
+
+def _kept(params: Any, state: Any, grads: Any, value: Any) -> tuple[Any, Any]:
+    return params, state
 
 
 def _same(tree: Any) -> Any:
