@@ -186,7 +186,8 @@ def _static_value(group: Group, stats: FunctionStats, shapes: Sequence[Leaves]) 
     what = f"{listed(sorted(fields))} of {names(group)}" if fields else names(group)
     return (
         f"pass {what} as an ordinary argument, not static (where Python branches or loops on it, "
-        f"use jnp.where, lax.cond or lax.fori_loop){left}"
+        "use jnp.where, lax.cond or lax.fori_loop; where a shape depends on it, round it up to one "
+        f"of a few sizes){left}"
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import re
 from collections import Counter, OrderedDict
 
 from jaxkit.compiles.diff import split_type
@@ -25,6 +26,7 @@ DISCRETE_VALUES = 3
 # Sizes that are powers of two, each the double of the last and none below this, are the buckets
 # that data is padded to. Of two such sizes the smaller came first: a short last batch does not.
 BUCKET_SMALLEST = 8
+_TOOL = re.compile(r"(^|/)jaxkit/(compiles|jaxpr|numerics|testing|timing)/[\w/]+\.py$")
 _DISCRETE_TYPES = frozenset({"bool", "str", "NoneType", "bytes", "function", "type"})
 MAX_VALUES = 200  # distinct values and sizes remembered of a path; above, it is "or more"
 _MAX_PATHS = 50
@@ -93,9 +95,11 @@ class Group:
         if event.call_site is not None:
             place = event.call_site
             self.sites[place.file, place.line, place.function] += 1
-        if self.kind == "sharding-or-device" and _other_device_only(event):
-            self.by_design += 1
-        if self.kind == "closure-constant" and _kept_apart(event):
+        if (
+            _is_of_a_tool(event)
+            or (self.kind == "sharding-or-device" and _other_device_only(event))
+            or (self.kind == "closure-constant" and _kept_apart(event))
+        ):
             self.by_design += 1
         for cause in event.causes:
             if cause.kind != self.kind:
@@ -185,6 +189,14 @@ def _data(kind: str) -> bool:
     """Whether a captured value of this type could be an argument: a number or an array."""
     words = ("int", "float", "complex", "Array", "ndarray", "numpy.", "list", "tuple", "dict")
     return any(word in kind for word in words)
+
+
+def _is_of_a_tool(event: CompileEvent) -> bool:
+    """Whether it is a program of jaxkit's own that looks at the user's: one for each that it sees.
+
+    Those of `jaxkit.training` and `jaxkit.models` are the user's.
+    """
+    return _TOOL.search(event.function.file.replace("\\", "/")) is not None
 
 
 def _kept_apart(event: CompileEvent) -> bool:

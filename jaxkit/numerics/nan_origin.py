@@ -92,19 +92,22 @@ class _Analysis:
         args, kwargs = given
         program = program_of(self._fun, args, kwargs)
         key = _key(args, kwargs)
-        for barriers in (not is_jitted(self._fun), is_jitted(self._fun)):
-            report = self._analysed(program, (key, barriers), barriers=barriers)
+        eager, fused, apart = (True, False), (False, False), (True, True)
+        # What the compiler makes of a program decides about a last digit, and so about 0 / 0.
+        for way in (fused, eager, apart) if is_jitted(self._fun) else (eager, apart, fused):
+            report = self._analysed(program, key, *way)
             if report is not None:
                 return report
         return Report("nan_origin", data={"finite": False}, blocks=[_said(_ELSEWHERE)])
 
     def _analysed(
-        self, program: jaxprs.Program, key: tuple[Any, bool], *, barriers: bool
+        self, program: jaxprs.Program, kind: Hashable, barriers: bool, apart: bool
     ) -> Report | None:
-        origin = self._known.get(key) if key[0] is not None else None
+        key = kind, barriers, apart
+        origin = self._known.get(key) if kind is not None else None
         if origin is None:
-            origin = Origin(program, barriers=barriers)
-            if key[0] is not None:
+            origin = Origin(program, barriers=barriers, apart=apart)
+            if kind is not None:
                 self._known[key] = origin
                 if len(self._known) > _KEPT:
                     self._known.popitem(last=False)

@@ -196,20 +196,23 @@ def _transfer(subject: Subject, seconds: float) -> Iterator[Finding]:
         return
     extra = _extra_seconds(subject) if moved else _put_seconds(subject)
     size = sum(nbytes for _, nbytes in moved or inside)
-    path = (moved or inside)[0][0]
+    path, *others = [path for path, _ in sorted(moved or inside, key=lambda each: -each[1])]
+    named = f"argument {path} is a NumPy array"
+    if others:
+        named = f"argument {path} and {len(others)} more are NumPy arrays"
     whole = seconds + extra if moved else seconds
     matters = extra > _MATTERS * whole
     how = (
-        f"it was put on the device once: the figure is without the {seconds_text(extra)} that each "
-        "call with it takes longer"
+        f"put on the device once: the figure is without the {seconds_text(extra)} that each call "
+        "takes longer as it stands"
         if moved
-        else f"each call moves it to the device: about {seconds_text(extra)} of the figure"
+        else f"moved to the device in each call: about {seconds_text(extra)} of the figure"
     )
     yield Finding(
         "host-transfer",
         "warning" if matters else "info",
-        f"argument {path} is a NumPy array ({bytes_text(size)}); {how}",
-        fix="put it on the device once, with jax.device_put, before it is used",
+        f"{named} ({bytes_text(size)}); {how}",
+        fix=f"put {'them' if others else 'it'} on the device once, with jax.device_put, before use",
         data={"bytes": size, "seconds": extra},
     )
 

@@ -235,3 +235,19 @@ def test_a_fix_names_the_call_that_does_it(
     report = build_report([event(0, Cause("first"), STEP), recompiled])
     fix = report.findings[0].fix or ""
     assert (f", as {call} does, and" in fix) if call else ("bucket" not in fix)
+
+
+@pytest.mark.parametrize(
+    ("file", "severity"),
+    [
+        ("/lib/site-packages/jaxkit/numerics/precision/outputs.py", "info"),
+        ("/home/me/src/jaxkit/testing/variants.py", "info"),
+        ("/lib/site-packages/jaxkit/training/step.py", "warning"),
+        ("/home/me/myjaxkit/timing/train.py", "warning"),
+    ],
+)
+def test_programs_of_a_tool_are_by_design_and_those_of_training_are_not(
+    file: str, severity: str
+) -> None:
+    function = dataclasses.replace(STEP, file=file)
+    assert findings([Cause("shape-change", "x", "f32[3]", "f32[5]")], function) == [severity]

@@ -16,6 +16,8 @@ import jaxkit
 from jaxkit import NonFiniteError, nan_origin, transforms
 from jaxkit._jax.effects import settle
 from jaxkit.numerics.nonfinite.classify import At, kind_of
+from jaxkit.numerics.nonfinite.find import Origin, find
+from jaxkit.numerics.nonfinite.programs import program_of
 
 GOOD, BAD, ZERO = jnp.array([1.0, 4.0]), jnp.array([1.0, -1.0]), jnp.array([1.0, 0.0])
 watched = transforms.get("nan_origin")
@@ -275,3 +277,25 @@ def test_the_function_runs_once_a_call() -> None:
     jax.block_until_ready(jax.jit(watched(counted))(GOOD))
     jax.effects_barrier()
     assert calls == [None, "ran"]
+
+
+def _overflowing_scan(x):
+    return jax.lax.scan(lambda c, _: (c * c, c), x, length=12)[0]
+
+
+@pytest.mark.parametrize(
+    ("fun", "x"),
+    [
+        (lambda x: jnp.log(x) * x, np.zeros(3, np.float32)),
+        (jax.grad(lambda x: jnp.sqrt(jnp.sum(x * x))), np.zeros(3, np.float32)),
+        (_overflowing_scan, np.float32(3.0)),
+        (lambda x: jnp.sum(jnp.linalg.cholesky(x)), -np.eye(2, dtype=np.float32)),
+    ],
+    ids=["log", "gradient", "scan", "cholesky"],
+)
+def test_each_equation_by_itself_finds_the_same(fun, x) -> None:
+    """The last resort, where what the compiler makes of a whole program hides a NaN."""
+    program = program_of(fun, (jnp.asarray(x),), {})
+    [together] = find(program, program.inputs, barriers=True)
+    [apart] = Origin(program, barriers=True, apart=True).of(program.inputs)[1]
+    assert apart == together

@@ -397,6 +397,9 @@ def test_a_numpy_argument_is_not_in_the_figure() -> None:
     assert message(timing, "host-transfer").startswith("argument [0] is a NumPy array (8.58 MiB)")
     assert timing.seconds < timed(lambda x: first(x), x, seconds=0.3).seconds
     assert timed(first, jnp.asarray(x)).findings == ()
+    both = timed(jax.jit(lambda small, x: x[0, 0] + small[0]), np.ones(4, np.float32), x)
+    start = "argument [1] and 1 more are NumPy arrays (8.58 MiB); "
+    assert message(both, "host-transfer").startswith(start)
     (found,) = timed(eqx.filter_jit(lambda x: x[0, 0] + 1), x).findings
     assert found.kind == "host-transfer"
 

@@ -77,11 +77,15 @@ class Events:
 
     Args:
         program: The program.
-        barriers: Whether each equation is evaluated by itself, as outside of `jax.jit`.
+        barriers: Whether the compiler leaves each equation as it is, as outside of `jax.jit`.
+        apart: Whether each is a program of its own as well, which takes many times as long.
     """
 
-    def __init__(self, program: jaxprs.Program, *, barriers: bool = False) -> None:
+    def __init__(
+        self, program: jaxprs.Program, *, barriers: bool = False, apart: bool = False
+    ) -> None:
         self._written = program.written
+        self._jit: Any = _as_it_is if apart else _jit
         self._barriers = barriers
         self._first = len(program.inputs) + 1
         self._equations: list[Equation] = []
@@ -135,7 +139,7 @@ class Events:
             return (None,) * len(at.eqn.invars), None
         key = id(at.eqn)
         if key not in self._captures:
-            self._captures[key] = _jit(lambda n, xs: self._kept(at.eqn, n, xs))
+            self._captures[key] = self._jit(lambda n, xs: self._kept(at.eqn, n, xs))
         kept = jax.device_get(self._captures[key](jnp.int32(number), inputs))
         values = [None if isinstance(value, tuple) else np.asarray(value) for value in kept]
         count = len(at.eqn.invars)
@@ -155,7 +159,7 @@ class Events:
 
     @cached_property
     def _compiled(self) -> Callable[..., Any]:
-        return _jit(self._origins)
+        return self._jit(self._origins)
 
     def _origins(self, asked: Asked, inputs: tuple[Any, ...]) -> Any:
         """For each leaf `_counts`, and the place of the event that is asked for."""
@@ -178,6 +182,10 @@ class Events:
         value, code = box
         mine = jnp.where(asked.event == 0, number + 1, GIVEN_NAN)
         return value, jnp.where(code == GIVEN_NAN, mine, code).astype(jnp.int32)
+
+
+def _as_it_is(fun: Any) -> Any:
+    return fun
 
 
 def _counts(box: Any) -> Any:

@@ -36,11 +36,12 @@ class Origin:
     Args:
         program: The program.
         barriers: As `find` has them.
+        apart: Whether each equation is compiled by itself, too.
     """
 
-    def __init__(self, program: Program, *, barriers: bool = False) -> None:
+    def __init__(self, program: Program, *, barriers: bool = False, apart: bool = False) -> None:
         self._written = program.written
-        self._events = Events(program, barriers=barriers)
+        self._events = Events(program, barriers=barriers, apart=apart)
         self.leaves = leaf_names(program.results)
 
     def of(self, inputs: Sequence[Any]) -> tuple[Outcome, list[Finding]]:
