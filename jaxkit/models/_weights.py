@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -10,9 +12,10 @@ import jax.numpy as jnp
 
 from jaxkit.models._checks import Features, wide
 
-__all__ = ["linear", "normal"]
+__all__ = ["linear", "normal", "with_weights"]
 
 
+@functools.partial(jax.jit, static_argnums=(1, 2, 3))
 def normal(key: Any, shape: tuple[int, ...], std: float, dtype: Any) -> jax.Array:
     """Normal numbers around zero, drawn in 32 bits or more and rounded once.
 
@@ -44,10 +47,24 @@ def linear(
         dtype: Of both.
         key: For the random numbers.
     """
-    first, second = jax.random.split(key)
-    layer = eqx.nn.Linear(in_features, out_features, use_bias, dtype=dtype, key=first)
-    weight = normal(second, layer.weight.shape, std, dtype)
+    make = functools.partial(
+        eqx.nn.Linear, in_features, out_features, use_bias, dtype=dtype, key=key
+    )
+    return with_weights(make, std, key)
+
+
+def with_weights(make: Callable[[], Any], std: float, key: Any) -> Any:
+    """A layer with other weights than Equinox draws, which are never drawn.
+
+    Args:
+        make: Makes a layer that has a `weight` and a `bias`, or None as its bias.
+        std: The standard deviation of the weights; the bias is zero.
+        key: For the random numbers.
+    """
+    layer = eqx.filter_eval_shape(make)
+    weight = normal(key, layer.weight.shape, std, layer.weight.dtype)
     layer = eqx.tree_at(lambda each: each.weight, layer, weight)
     if layer.bias is None:
         return layer
-    return eqx.tree_at(lambda each: each.bias, layer, jnp.zeros_like(layer.bias))
+    bias = jnp.zeros(layer.bias.shape, layer.bias.dtype)
+    return eqx.tree_at(lambda each: each.bias, layer, bias)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray, Real
 
 from jaxkit.models._checks import as_input, check_dtype, check_key, check_size, wide
-from jaxkit.models._weights import linear, normal
+from jaxkit.models._weights import linear, with_weights
 
 __all__ = ["ConvNet"]
 
@@ -113,9 +114,7 @@ def _check_image(image: Any) -> tuple[int, int, int]:
 
 
 def _convolution(in_channels: int, out_channels: int, dtype: Any, key: Any) -> eqx.nn.Conv2d:
-    first, second = jax.random.split(key)
-    layer = eqx.nn.Conv2d(in_channels, out_channels, 3, padding=1, dtype=dtype, key=first)
-    std = math.sqrt(2 / (9 * in_channels))
-    weight = normal(second, layer.weight.shape, std, dtype)
-    bias = jnp.zeros((out_channels, 1, 1), dtype)
-    return eqx.tree_at(lambda each: (each.weight, each.bias), layer, (weight, bias))
+    make = functools.partial(
+        eqx.nn.Conv2d, in_channels, out_channels, 3, padding=1, dtype=dtype, key=key
+    )
+    return with_weights(make, math.sqrt(2 / (9 * in_channels)), key)

@@ -30,10 +30,10 @@ class Subject:
     logits: bool = False
 
     def model(self, sizes: dict[str, int], dtype: Any = None) -> Any:
-        """A model, made once: each of its random arrays is a program for itself."""
+        """A model, made once, and by one program: else each of its arrays takes one of its own."""
         made = self.name, *sizes.values(), dtype
         if made not in _MODELS:
-            _MODELS[made] = self.make(sizes, dtype)
+            _MODELS[made] = jax.jit(lambda: self.make(sizes, dtype))()
         return _MODELS[made]
 
 

@@ -16,7 +16,7 @@ from tests.models.subjects import KEY
 pytestmark = pytest.mark.usefixtures("cheap_compilation")
 
 V, CONTEXT = 7, 12
-MODEL = jax.tree.map(lambda x: 8 * x, Transformer(V, 8, 2, 2, CONTEXT, key=KEY))
+MODEL = jax.jit(lambda: jax.tree.map(lambda x: 8 * x, Transformer(V, 8, 2, 2, CONTEXT, key=KEY)))()
 PROMPT = np.array([3, 1, 4], np.int32)
 
 

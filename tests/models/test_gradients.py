@@ -54,8 +54,9 @@ def test_in_the_parameters(subject: Subject) -> None:
         assert np.abs(gradient).max() > 0
 
 
-@pytest.mark.parametrize("subject", SUBJECTS[:-1], ids=lambda each: each.name)
-def test_in_the_input(subject: Subject) -> None:
+@pytest.mark.parametrize("name", ["mlp", "gru"])
+def test_in_the_input(name: str) -> None:
+    subject = next(each for each in SUBJECTS if each.name == name)
     with jax.enable_x64(True):
         sizes = subject.sizes[0]
         model, loss = subject.model(sizes, "float64"), loss_of(subject, sizes, 2)
@@ -65,7 +66,7 @@ def test_in_the_input(subject: Subject) -> None:
 
 def test_of_a_padded_sequence() -> None:
     with jax.enable_x64(True):
-        model = GRU(2, 3, 4, key=KEY, dtype="float64")
+        model = jax.jit(lambda: GRU(2, 3, 4, key=KEY, dtype="float64"))()
         x = jnp.asarray(np.random.default_rng(0).normal(size=(6, 2)))
         gradient = held_against_differences(lambda x: jnp.sum(model(x, length=4) ** 2), x)
         assert (gradient.reshape(6, 2)[4:] == 0).all()
@@ -73,7 +74,8 @@ def test_of_a_padded_sequence() -> None:
 
 def test_through_the_cache() -> None:
     with jax.enable_x64(True):
-        model = larger(Transformer(3, 4, 1, 1, 4, key=KEY, dtype="float64"))
+        model = jax.jit(lambda: Transformer(3, 4, 1, 1, 4, key=KEY, dtype="float64"))()
+        model = larger(model)
 
         def loss(model: Transformer) -> jax.Array:
             logits, cache = model.extend(jnp.array([2, 1]), model.empty_cache())

@@ -18,7 +18,7 @@ from tests.models.subjects import KEY, normal
 pytestmark = pytest.mark.usefixtures("cheap_compilation")
 
 TIME = 6
-MODEL = GRU(3, 2, 4, key=KEY)
+MODEL = jax.jit(lambda: GRU(3, 2, 4, key=KEY))()
 RUN = jax.jit(lambda model, x, length: model(x, length=length))
 X = normal(0, TIME, 3)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -15,43 +16,50 @@ from tests.models.subjects import KEY
 
 pytestmark = pytest.mark.usefixtures("cheap_compilation")
 
-REGRESSION = LinearRegression(3, 1, key=KEY)
-NET = ConvNet(key=KEY)
-TRANSFORMER = Transformer(5, 4, 1, 1, 6, key=KEY)
+
+@functools.cache  # made when a test asks, not while tests are collected
+def model(name: str) -> Any:
+    makers = {
+        "regression": lambda: LinearRegression(3, 1, key=KEY),
+        "net": lambda: ConvNet(key=KEY),
+        "transformer": lambda: Transformer(5, 4, 1, 1, 6, key=KEY),
+    }
+    return jax.jit(makers[name])()
+
 
 VALUES: list[tuple[Callable[[], Any], str]] = [
     (
-        lambda: REGRESSION(np.ones((2, 3))),
+        lambda: model("regression")(np.ones((2, 3))),
         "x must have shape (3,), got (2, 3): for a batch, jax.vmap(model)",
     ),
-    (lambda: REGRESSION(np.ones(4)), "x must have shape (3,), got (4,)"),
-    (lambda: REGRESSION(1.0), "x must have shape (3,), got ()"),
+    (lambda: model("regression")(np.ones(4)), "x must have shape (3,), got (4,)"),
+    (lambda: model("regression")(1.0), "x must have shape (3,), got ()"),
     (
-        lambda: NET(np.ones((16, 8, 8, 1))),
+        lambda: model("net")(np.ones((16, 8, 8, 1))),
         "x must have shape (8, 8, 1), got (16, 8, 8, 1): for a batch, jax.vmap(model)",
     ),
-    (lambda: NET(np.ones((8, 8))), "x must have shape (8, 8, 1), got (8, 8)"),
+    (lambda: model("net")(np.ones((8, 8))), "x must have shape (8, 8, 1), got (8, 8)"),
     (
         lambda: GRU(3, 1, 2, key=KEY)(np.ones((2, 5, 3))),
         "x must have shape (time, 3), got (2, 5, 3): for a batch, jax.vmap(model)",
     ),
     (
-        lambda: TRANSFORMER(np.zeros((2, 3), np.int32)),
+        lambda: model("transformer")(np.zeros((2, 3), np.int32)),
         "tokens must have shape (time,), got (2, 3): for a batch, jax.vmap(model)",
     ),
     (
-        lambda: TRANSFORMER(np.zeros(7, np.int32)),
+        lambda: model("transformer")(np.zeros(7, np.int32)),
         (
             "tokens must be no longer than the model's context=6, got 7: cut them, or make the "
             "model with a larger context"
         ),
     ),
     (
-        lambda: TRANSFORMER(np.array([0, 5, 9])),
+        lambda: model("transformer")(np.array([0, 5, 9])),
         "tokens must be from 0 to 4, the model's vocabulary=5, got tokens[1]=5",
     ),
     (
-        lambda: TRANSFORMER.step(-1, TRANSFORMER.empty_cache()),
+        lambda: model("transformer").step(-1, model("transformer").empty_cache()),
         "token must be from 0 to 4, the model's vocabulary=5, got token=-1",
     ),
     (
@@ -100,11 +108,11 @@ VALUES: list[tuple[Callable[[], Any], str]] = [
 
 TYPES: list[tuple[Callable[[], Any], str]] = [
     (
-        lambda: REGRESSION([1.0, 2.0, 3.0]),
+        lambda: model("regression")([1.0, 2.0, 3.0]),
         "x must be an array, got list: jax.numpy.asarray makes one of it",
     ),
-    (lambda: REGRESSION(np.ones(3) * 1j), "x must hold real numbers, got dtype complex64"),
-    (lambda: TRANSFORMER(np.zeros(3)), "tokens must hold integers, got dtype float32"),
+    (lambda: model("regression")(np.ones(3) * 1j), "x must hold real numbers, got dtype complex64"),
+    (lambda: model("transformer")(np.zeros(3)), "tokens must hold integers, got dtype float32"),
     (
         lambda: MLP(3, 1, 4, 1, key=0),  # type: ignore[arg-type]
         "key must be one PRNG key, such as jax.random.key(0), got key=0 of type int",

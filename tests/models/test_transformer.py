@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("cheap_compilation")
 
 V, CONTEXT = 7, 8
 # Weights large enough for every token to matter.
-MODEL = jax.tree.map(lambda x: 5 * x, Transformer(V, 8, 2, 2, CONTEXT, key=KEY))
+MODEL = jax.jit(lambda: jax.tree.map(lambda x: 5 * x, Transformer(V, 8, 2, 2, CONTEXT, key=KEY)))()
 FULL = jax.jit(lambda model, tokens: model(tokens))
 STEP = jax.jit(lambda model, token, cache: model.step(token, cache))
 EXTEND = jax.jit(lambda model, tokens, cache: model.extend(tokens, cache))
@@ -153,7 +153,7 @@ def test_a_full_cache_says_so() -> None:
 
 
 def test_the_first_loss_is_that_of_knowing_nothing() -> None:
-    model = Transformer(65, 64, 4, 4, 32, key=KEY)
+    model = jax.jit(lambda: Transformer(65, 64, 4, 4, 32, key=KEY))()
     tokens = np.random.default_rng(0).integers(0, 65, size=(16, 33)).astype(np.int32)
     logits = jax.nn.log_softmax(jax.jit(jax.vmap(model))(tokens[:, :-1]))
     loss = -jnp.mean(jnp.take_along_axis(logits, tokens[:, 1:, None], axis=-1))
@@ -161,6 +161,6 @@ def test_the_first_loss_is_that_of_knowing_nothing() -> None:
 
 
 def test_narrow_integers_are_tokens() -> None:
-    model = Transformer(300, 4, 1, 1, 8, key=KEY)
+    model = jax.jit(lambda: Transformer(300, 4, 1, 1, 8, key=KEY))()
     tokens = np.array([3, 255, 128])
     np.testing.assert_array_equal(model(tokens.astype(np.uint8)), model(tokens))
