@@ -72,7 +72,7 @@ def freeze(value: Any, *, name: str) -> Any:
 
 
 def _freeze(value: Any, place: _Place, depth: int) -> Any:
-    kind = type(value)
+    kind = cast("object", type(value))
     if kind is str or kind is int or kind is bool or value is None:  # nearly all there is
         return value
     # Subclasses (enumerations, NumPy's float64) lose what JSON would not keep.
