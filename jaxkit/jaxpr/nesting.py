@@ -191,11 +191,17 @@ def _searched(eqn: Any) -> list[Nested]:
 
 def _held(value: Any) -> Iterable[Any]:
     """The jaxprs in a parameter, however deep in tuples, lists and dicts."""
+    if type(value) in _HOLD_NOTHING:  # nearly all parameters
+        return
     if is_jaxpr(value):
         yield value
     elif isinstance(value, (tuple, list)):
         for each in cast("tuple[Any, ...]", value):
-            yield from _held(each)
+            if type(each) not in _HOLD_NOTHING:
+                yield from _held(each)
     elif isinstance(value, dict):
         for each in cast("dict[Any, Any]", value).values():
             yield from _held(each)
+
+
+_HOLD_NOTHING = frozenset((bool, int, float, complex, str, bytes, type(None)))

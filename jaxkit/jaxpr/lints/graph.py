@@ -6,6 +6,7 @@ any number of calls, whether it is the same in each turn of a loop.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -21,6 +22,11 @@ from jaxkit.report import SourceLine
 # gets; an input of a program of which it is not known what it is given.
 Kind = Literal["made", "input", "constant", "literal", "carry", "part", "inner"]
 RegionKind = Literal["program", "loop", "condition", "branch", "inner"]
+
+
+@functools.lru_cache(maxsize=256)
+def _name_of(dtype: Any) -> str:
+    return str(dtype)
 
 
 @dataclass(eq=False, slots=True)
@@ -50,7 +56,7 @@ class Value:
     @property
     def dtype(self) -> str:
         """The name of its dtype; empty for what has none."""
-        return str(getattr(self.aval, "dtype", ""))
+        return _name_of(getattr(self.aval, "dtype", ""))
 
     @property
     def shape(self) -> tuple[Any, ...]:

@@ -22,6 +22,7 @@ def number(graph: Graph) -> None:
     """
     fresh = itertools.count()
     known: dict[Any, int] = {}
+    keys: dict[Any, int] = {}  # to hash each key, which may be large, just once
 
     def of(value: Value) -> int:
         if value.number < 0:
@@ -36,7 +37,7 @@ def number(graph: Graph) -> None:
             for out, same in zip(node.outs, ins, strict=True):
                 out.number = same
             continue
-        key = _key(node, ins)
+        key = _known(node, ins, keys)
         for i, out in enumerate(node.outs):
             if key is None:
                 out.number = next(fresh)
@@ -59,7 +60,8 @@ def _start(value: Value) -> Any:
     return "value", id(value)
 
 
-def _key(node: Node, ins: list[int]) -> Any:
+def _known(node: Node, ins: list[int], keys: dict[Any, int]) -> int | None:
+    """A number for what a node computes, of which operands; None if it also does something."""
     if node.eqn.effects:
         return None
     if node.name in _COMMUTE:
@@ -67,12 +69,11 @@ def _key(node: Node, ins: list[int]) -> Any:
     values = node.params.values()
     if node.name == "convert_element_type":  # weak or not, it computes the same
         values = (node.params["new_dtype"],)
-    key = node.name, tuple(values), tuple(ins)
     try:
-        hash(key)
+        return keys.setdefault((node.name, tuple(values), tuple(ins)), len(keys))
     except TypeError:
-        return node.name, tuple(_frozen(value) for value in values), tuple(ins)
-    return key
+        key = node.name, tuple(_frozen(value) for value in values), tuple(ins)
+        return keys.setdefault(key, len(keys))
 
 
 def _frozen(value: Any) -> Any:
