@@ -22,7 +22,7 @@ def data(seed: int, examples: int, features: int, *out: int) -> tuple[np.ndarray
     return rng.normal(size=(examples, features)), rng.normal(size=(examples, *out))
 
 
-@settings(max_examples=12)
+@settings(max_examples=6)
 @given(
     st.integers(0, 99),
     st.sampled_from([(9, 1), (9, 4)]),
