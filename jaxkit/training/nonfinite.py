@@ -60,7 +60,7 @@ class Lookout:
         if there == 0:
             return None
         # It stays, once there is one: the newest flag is that of all before it.
-        bad = int(flying[there - 1].bad)
+        bad = int(np.asarray(flying[there - 1].bad))
         found = None
         while there and found is None:
             flight, there = flying.popleft(), there - 1
