@@ -57,7 +57,8 @@ def _figures(clock: StepClock[Any], step: float | None) -> list[Block]:
     if step is None:
         text = f"too few steps for a time a step: it takes more than {2 * clock.every} with step()"
         return [Text(text, style="dim")] if clock.every else []
-    over = f"median of {clock.windows.count} times {clock.every} steps, nothing compiled in them"
+    each = f"stretches of up to {2 * clock.every}" if clock.wholes else f"times {clock.every}"
+    over = f"median of {clock.windows.count} {each} steps, nothing compiled in them"
     p95 = seconds_text(clock.windows.quantile(0.95) / 1e9)
     items = [
         ("a step", seconds_text(step), over),

@@ -118,9 +118,10 @@ class StepClock(Generic[T]):
         self._before: Any = None
         self._last: Any = None
         self._in_window = 0
+        self._short = (0, 0, 0.0)  # steps, windows and seconds of compiling before this loop
         self._warned: set[tuple[str, str, int, str]] = set()
         self._recompiled: list[tuple[int, CompileEvent]] = []
-        self.steps = 0
+        self.steps = self.wholes = 0
 
     # The loop.
 
@@ -138,6 +139,7 @@ class StepClock(Generic[T]):
 
     def _loop(self) -> Iterator[T]:
         self._begin = self._mark = _now()
+        self._short = (self.steps, self._windows.count, sum(self._compiling.values()))
         batches = iter(self._batches)
         while True:
             begin, self._phase = self._mark, "data"
@@ -208,11 +210,21 @@ class StepClock(Generic[T]):
             if self._every and last is not None:
                 # A metric that was donated meanwhile, or whose step failed, is the loop's to tell.
                 self._settle(last)
+                self._whole()
         finally:
             self._wall += self._mark - self._begin
             self._running = False
             self._watch.stop()
             self._window = self._in_window = 0
+
+    def _whole(self) -> None:
+        """A loop too short for a window, such as an epoch of few batches, is one as a whole."""
+        steps, windows, compiling = self._short
+        steps = self.steps - steps
+        alone = windows == self._windows.count and compiling == sum(self._compiling.values())
+        if alone and steps > 1:
+            self._windows.add([(self._mark - self._begin) // steps])
+            self.wholes += 1
 
     def _settle(self, last: Any) -> None:
         begin = _now()
@@ -272,7 +284,8 @@ class StepClock(Generic[T]):
     def seconds_per_step(self) -> float | None:
         """The median of the times a step between two waits; None before there were two.
 
-        Windows in which something was compiled are left out.
+        A loop that is too short for that counts as a whole, its last step waited for. Where
+        something was compiled the time is left out.
         """
         return self._windows.quantile(0.5) / 1e9 if self._windows.count else None
 

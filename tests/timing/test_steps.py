@@ -44,6 +44,20 @@ def test_it_waits_every_few_steps_for_the_step_before() -> None:
     assert clock.windows.count == 1
 
 
+def test_a_loop_too_short_to_wait_in_counts_as_a_whole() -> None:
+    step = jax.jit(lambda x: x + 1)
+    clock = jaxkit.timer.steps([jnp.ones(3)] * 3, every=10)
+    go(clock, lambda batch: clock.step(step(batch)))
+    assert clock.seconds_per_step is None  # it was compiled in this one
+    assert "too few steps" in str(clock.report())
+    for _ in range(4):
+        go(clock, lambda batch: clock.step(step(batch)))
+    assert clock.windows.count == 4
+    assert clock.seconds_per_step is not None
+    assert 0 < clock.seconds_per_step < clock.wall_seconds / 12
+    assert "median of 4 stretches of up to 20 steps" in " ".join(str(clock.report()).split())
+
+
 def test_it_never_waits_if_told_so() -> None:
     waits: list[int] = []
     clock = jaxkit.timer.steps(range(9), every=0)
