@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -47,6 +47,7 @@ class Data:
         place: Puts a batch on the devices.
         may_pad: Whether the loss leaves padding out; asked when there is some.
         name: What messages call it.
+        pads_first: Whether the first batch, too, may be padded, so that devices have equal parts.
 
     Raises:
         TypeError: It cannot be gone through.
@@ -61,6 +62,7 @@ class Data:
         place: Callable[[Any], Any],
         may_pad: Callable[[Any, Any], bool],
         name: str = "batches",
+        pads_first: bool = False,
     ) -> None:
         if not callable(source) and not isinstance(source, Iterable):
             raise TypeError(
@@ -72,7 +74,10 @@ class Data:
         self._source, self._divisor = source, divisor
         self.ragged: Ragged = ragged
         self._place, self._may_pad, self._name = place, may_pad, name
+        self._pads_first = pads_first and ragged == "pad"
         self._structure: Any = None
+        # Batches of an epoch; None where that is not known before its end.
+        self.length: int | None = None
         self._kinds: list[tuple[tuple[int, ...], Any]] = []
         self._whole: Any = None
         self._owning = Owning()
@@ -105,6 +110,7 @@ class Data:
 
     def _iterate(self, number: int) -> Iterable[Any]:
         if not callable(self._source) or isinstance(self._source, Iterable):
+            self.length = _length(self._source)
             return self._source
         made = self._source(number)
         if not isinstance(made, Iterable):
@@ -112,7 +118,15 @@ class Data:
                 f"{self._name}({number}) must return an iterable of batches, got {made!r} of type "
                 f"{type(made).__name__}"
             )
+        self.length = _length(made)
         return made
+
+    def described(self) -> str:
+        """What the first batch was, in words; empty before there was one."""
+        if self._structure is None:
+            return ""
+        kinds = [_kind((self.rows, *shape), dtype) for shape, dtype in self._kinds]
+        return str(jax.tree.unflatten(self._structure, map(_Word, kinds)))
 
     def _check_count(self, number: int, count: int, skip: int) -> None:
         if count == 0 and skip == 0:
@@ -146,6 +160,8 @@ class Data:
         values = structure.unflatten(self._owning(leaves))
         if self.rows is None:
             self.rows = rows
+            if self._pads_first:
+                self.rows += -rows % self._divisor
         if rows == self.rows:
             return self._full(values, rows, epoch, position)
         return self._odd(values, rows, epoch, position)
@@ -232,6 +248,17 @@ class Data:
         return f"batch {position} of epoch {epoch}{whose}"
 
 
+class _Word(str):
+    """Written without quotes."""
+
+    __slots__ = ()
+    __repr__ = str.__str__
+
+
+def _length(source: Iterable[Any]) -> int | None:
+    return len(source) if isinstance(source, Sized) else None
+
+
 def _array(leaf: Any) -> Any:
     return np.asarray(leaf)
 
@@ -243,5 +270,5 @@ def _named(values: Any) -> list[tuple[str, Any]]:
     ]
 
 
-def _kind(shape: tuple[int, ...], dtype: Any) -> str:
+def _kind(shape: tuple[Any, ...], dtype: Any) -> str:
     return f"{np.dtype(dtype) if not hasattr(dtype, 'name') else dtype.name}{list(shape)}"

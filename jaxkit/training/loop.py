@@ -146,6 +146,11 @@ class Loop:
         """What is left of the epoch."""
         return self.data.epoch(self.epoch, skip=self._position)
 
+    @property
+    def epochs(self) -> int:
+        """Whole epochs done, also where the steps ended with the last batch of one."""
+        return self.epoch + (0 < self._position == self.data.length)
+
     def _advance(self, batch: Batch) -> None:
         self._leaves, out = self._program.step(self._leaves, batch.values, batch.weight)
         self.clock.step(out.metrics["loss"])
@@ -192,6 +197,8 @@ class Loop:
     def _rescue(self, error: Exception) -> None:
         """Saves what there is before an error goes on its way, and says so in it."""
         where = f"jaxkit.training.fit had done {self.step} steps"
+        if self.step == 0 and (one := self.data.described()):
+            where += f", and the first batch was {one}"
         try:
             if self._look(wait=True):
                 self.save()

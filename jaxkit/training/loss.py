@@ -47,7 +47,8 @@ class Loss:
             model: The model.
             batch: A batch.
             weight: `f32[batch]`: 0 for padding, and else what makes the mean of all rows that of
-                the real ones, so that means of parts of the batch can be averaged.
+                the real ones, so that means of parts of the batch can be averaged. None where all
+                rows are real.
             key: The key of this step, or None.
         """
         if self._dtype is not None:
@@ -58,7 +59,7 @@ class Loss:
         elif self._keyed:
             kwargs[self._key_name] = key
         if self.takes_mask:
-            kwargs["mask"] = (weight > 0).astype(jnp.float32)
+            kwargs["mask"] = _mask(batch, weight)
         value, metrics = self._taken_apart(self._fun(*args, **kwargs))
         given = [("the loss", value), *((f"metric {name!r}", x) for name, x in metrics.items())]
         self.leaves_padding_out = self.takes_mask or all(jnp.ndim(x) == 1 for _, x in given)
@@ -116,6 +117,12 @@ class Loss:
         return out[0], dict(out[1])
 
 
+def _mask(batch: Any, weight: Any) -> Any:
+    if weight is None:
+        return jnp.ones(jnp.shape(jax.tree.leaves(batch)[0])[0], jnp.float32)
+    return (weight > 0).astype(jnp.float32)
+
+
 def _number(called: str, value: Any, weight: Any) -> Any:
     """One number of a result: the mean of the real rows where there is one for each row."""
     value = jnp.asarray(value)
@@ -123,6 +130,8 @@ def _number(called: str, value: Any, weight: Any) -> Any:
     value = value.astype(jnp.float32) if narrow else value
     if value.ndim == 0:
         return value
+    if weight is None:
+        return jnp.mean(value)
     if value.shape != weight.shape:
         raise ValueError(
             f"loss must return one number, or one for each of the {weight.shape[0]} examples of a "

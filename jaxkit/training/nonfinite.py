@@ -87,10 +87,11 @@ def explained(
         batch: The step's batch.
         step: Its number.
     """
-    values, weight = placement.whole((batch.values, batch.weight))
+    # Without padding, so that no equation of ours stands in the user's way.
+    values = jax.tree.map(lambda x: x[: batch.rows], placement.whole(batch.values))
 
-    def gradients(state: Any, batch: Any, weight: Any) -> Any:
-        return program.gradients(state, batch, weight, split=False)
+    def gradients(state: Any, batch: Any) -> Any:
+        return program.gradients(state, batch, None, split=False)
 
     at = f"step {step} (batch {batch.position} of epoch {batch.epoch}): loss or gradients"
     spoilt = [
@@ -99,7 +100,7 @@ def explained(
         if not np.isfinite(leaf).all()
     ]
     try:
-        return _told(nan_origin(jax.jit(gradients))(state, values, weight), at, spoilt)
+        return _told(nan_origin(jax.jit(gradients))(state, values), at, spoilt)
     except Exception as error:  # the run has ended, and that is to be told in any case
         return _told(Report("nan_origin"), f"{at} could not be analysed ({error}),", spoilt)
 
@@ -115,13 +116,16 @@ def _told(report: Report, at: str, spoilt: list[str]) -> Report:
         why = f": NaN came in as {', '.join(came)}"
         fix = "look at the batch, or leave such steps out with on_nonfinite='skip'"
     where = None if first is None else first.where
-    head = Finding("nonfinite", "error", f"{at} not finite{why}", where, fix, {"arguments": came})
-    data = report.to_dict()["data"]
-    return Report("fit", [head, *report.findings], data, blocks=report.blocks)
+    kind = None if first is None else first.kind
+    data = {"arguments": came, "kind": kind}
+    head = Finding("nonfinite", "error", f"{at} not finite{why}", where, fix, data)
+    # The first of its findings stands in the head.
+    rest, data = report.findings[1:], report.to_dict()["data"]
+    return Report("fit", [head, *rest], data, blocks=report.blocks)
 
 
 def _readable(path: str) -> str:
-    for place, name in (("args[0]", "state"), ("args[1]", "batch"), ("args[2]", "mask")):
+    for place, name in (("args[0]", "state"), ("args[1]", "batch")):
         if path.startswith(place):
             return name + path.removeprefix(place)
     return path

@@ -16,7 +16,7 @@ from jaxkit.training.finite import all_finite
 from jaxkit.training.loss import Loss
 from jaxkit.training.scaling import LossScale
 from jaxkit.training.state import State, initial, joined
-from jaxkit.transforms import chain
+from jaxkit.transforms import Transform, chain
 
 __all__ = ["OnNonfinite", "Out", "Program"]
 
@@ -78,7 +78,7 @@ class Program:
         self._optax = _import_optax()
         self.optimizer = _checked(optimizer, self._optax)
         self._loss, self._static, self._scale = loss, static, scale
-        self._links = chain(*transforms)
+        self._links = chain(*_checked_links(transforms))
         self._skips = on_nonfinite == "skip"
         self._placement = placement
         self.step = placement.compile(self._train_step(), donate=donate, state=True)
@@ -107,7 +107,7 @@ class Program:
         Args:
             state: The state before it.
             batch: The batch, or the part of it that a device has.
-            weight: The weights of its rows.
+            weight: The weights of its rows; None where all are real.
             split: Whether it is a part where there are several devices.
         """
         key, mean = state.key, self._placement.mean if split else _same
@@ -190,6 +190,23 @@ def _checked(optimizer: Any, optax: Any) -> Any:
             f"optimizer={optimizer!r} of type {type(optimizer).__name__}"
         )
     return optax.with_extra_args_support(optimizer)
+
+
+def _checked_links(transforms: Any) -> Sequence[Callable[..., Any]]:
+    if callable(transforms) or not isinstance(transforms, Sequence):
+        raise TypeError(
+            "transforms must be a list of links, as in transforms=[clip], got "
+            f"transforms={transforms!r} of type {type(transforms).__name__}"
+        )
+    for link in chain(*transforms).links:
+        if not isinstance(link, Transform) or "has_value" not in link.signature.parameters:
+            continue
+        if not link.options.get("has_value"):
+            raise ValueError(
+                f"{link} in transforms= is put around a function that returns (loss, gradients), "
+                "and would take the loss for one of the gradients: give it has_value=True"
+            )
+    return transforms
 
 
 def _head(result: Any, has_aux: bool) -> Any:

@@ -40,7 +40,7 @@ def report_of(loop: Loop, timing: Report, compiles: CompileLog) -> Report:
     figures = {
         "stopped": loop.stopped,
         "steps": loop.step,
-        "epochs": loop.epoch,
+        "epochs": loop.epochs,
         "skipped": skipped,
         "last": dict(rows[-1]) if rows else {},
         "timing": {name: value for name, value in timing.data.items() if name != "phases"},
@@ -51,7 +51,7 @@ def report_of(loop: Loop, timing: Report, compiles: CompileLog) -> Report:
 
 def _blocks(loop: Loop, findings: list[Finding], timing: Report) -> list[Block]:
     steps = "1 step" if loop.step == 1 else f"{loop.step:,} steps"
-    epochs = "1 epoch" if loop.epoch == 1 else f"{loop.epoch:,} epochs"
+    epochs = "1 epoch" if loop.epochs == 1 else f"{loop.epochs:,} epochs"
     words = _WORDS[loop.stopped or "finished"]
     blocks: list[Block] = [Text(f"fit: {steps}, {epochs}; {words}", style="heading")]
     for found in findings:
@@ -67,7 +67,7 @@ def _blocks(loop: Loop, findings: list[Finding], timing: Report) -> list[Block]:
         title = "history, the last rows" if len(loop.history.rows) > len(rows) else "history"
         align: list[Align] = ["right"] * len(names)
         blocks.append(Table(names, cells, title=title, align=align))
-    return [*blocks, *timing.blocks]
+    return [*blocks, *(timing.blocks if loop.clock.steps else [])]
 
 
 def _cell(value: Any) -> str:

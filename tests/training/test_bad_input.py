@@ -11,6 +11,7 @@ import optax
 import pytest
 
 import jaxkit
+from jaxkit import clip_gradients
 from jaxkit.errors import MissingExtraError
 from jaxkit.training import fit
 from tests.training.problem import adam, batches, each, mean, model
@@ -199,3 +200,31 @@ def test_without_optax(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "optax", None)
     with pytest.raises(MissingExtraError, match=r"jaxkit-debug\[training\]"):
         fit(model(), each, batches(), adam())
+
+
+def test_a_clip_that_would_take_the_loss_for_a_gradient() -> None:
+    with pytest.raises(ValueError) as caught:
+        fit(model(), each, batches(), adam(), transforms=[clip_gradients(max_norm=1.0)])
+    assert str(caught.value) == (
+        "clip_gradients(max_norm=1.0) in transforms= is put around a function that returns (loss, "
+        "gradients), and would take the loss for one of the gradients: give it has_value=True"
+    )
+
+
+def test_a_link_that_stands_in_no_list() -> None:
+    with pytest.raises(TypeError, match=r"^transforms must be a list of links, as in transforms="):
+        fit(model(), each, batches(), adam(), transforms=clip_gradients(max_norm=1.0))
+
+
+def test_arrays_in_place_of_batches() -> None:
+    """Each array is gone through as if it were a batch: the note says what the loss was given."""
+    x, y = np.ones((6, 4), np.float32), np.ones(6, np.float32)
+
+    def loss(model: Any, batch: Any) -> Any:
+        x, y = batch
+        return x - y
+
+    with pytest.raises(ValueError, match="unpack") as caught:
+        fit(model(), loss, (x, y), adam())
+    note = next(each for each in caught.value.__notes__ if "jaxkit" in each)
+    assert "had done 0 steps, and the first batch was float32[6, 4];" in note

@@ -10,7 +10,7 @@ import pytest
 
 import jaxkit
 from jaxkit.training import fit
-from tests.training.problem import adam, assert_close, batches, compiles, each, masked, model
+from tests.training.problem import adam, assert_close, batches, compiles, each, masked, mean, model
 
 CLIP = jaxkit.clip_gradients(max_norm=0.5, has_value=True)
 
@@ -106,3 +106,14 @@ def test_what_is_no_device() -> None:
         fit(model(), each, batches(), adam(), devices="gpu")
     with pytest.raises(ValueError, match="parallel must be 'sharding' or 'pmap'"):
         fit(model(), each, batches(), adam(), devices=2, parallel="threads")
+
+
+def test_a_validation_batch_is_padded_to_equal_parts() -> None:
+    data, other = batches(), batches(rows=5, seed=1)
+    options = {"validation": other, "log_every": 100}
+    one = fit(model(), each, data, adam(), **options)
+    four = fit(model(), each, data, adam(), devices=4, **options)
+    wanted = one.history[-1]["validation_loss"]
+    np.testing.assert_allclose(four.history[-1]["validation_loss"], wanted, rtol=1e-4)
+    with pytest.raises(ValueError, match="5 rows: take 4 or 8 rows a batch, or fewer devices"):
+        fit(model(), mean, data, adam(), devices=4, **options)

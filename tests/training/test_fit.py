@@ -236,6 +236,15 @@ def test_nothing_is_kept_alive() -> None:
     assert result.step == 4
 
 
+@pytest.mark.parametrize(("steps", "epochs"), [(4, 1), (5, 1), (8, 2)])
+def test_epochs_are_counted_where_the_steps_end_with_one(steps: int, epochs: int) -> None:
+    data = batches()
+    for source in (data, lambda epoch: data):
+        result = fit(model(), each, source, adam(), steps=steps)
+        assert (result.step, result.epoch, result.stopped) == (steps, epochs, "finished")
+        assert f"{steps} steps, {epochs} epoch" in str(result.report)
+
+
 def test_in_64_bits() -> None:
     with jax.enable_x64(True):
         data = [jax.tree.map(np.float64, batch) for batch in batches(rows=3 * 16 + 11)]

@@ -40,6 +40,11 @@ def test_it_ends_before_that_step_and_says_which_line() -> None:
     line = first + next(i for i, text in enumerate(lines) if "jnp.sqrt" in text)
     assert finding.where is not None
     assert (finding.where.file, finding.where.line) == (__file__, line)
+    # It is told once, and of nothing that is not the user's.
+    assert finding.data["kind"] == "invalid"
+    assert "sqrt(-2) = nan" in finding.message
+    assert "where" not in finding.message
+    assert all(other.message not in finding.message for other in result.report.findings[1:])
     assert [row["step"] for row in result.history] == [4]
     assert "stopped at a step that was not finite" in str(result.report)
 
