@@ -1,4 +1,3 @@
-# ruff: noqa: F722  (dimensions are no names)
 """What a drawn array costs, against `hypothesis.extra.numpy` with the same bounds.
 
 Each block runs one Hypothesis test that does nothing, so that what is timed is drawing alone.

@@ -1,6 +1,6 @@
 """`jaxkit inspect`: functions by name, arguments as they are written, what is wrong with them."""
 
-# ruff: noqa: F722, UP037 - dimensions of jaxtyping are no types
+# ruff: noqa: UP037 - dimensions of jaxtyping are no types
 
 from __future__ import annotations
 

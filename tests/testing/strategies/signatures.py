@@ -1,4 +1,4 @@
-# ruff: noqa: F722, F821, B008  (dimensions are no names)
+# ruff: noqa: F821, B008  (dimensions are no names)
 """Annotated functions, one for each thing that an annotation can say. They do nothing.
 
 What they are drawn for is checked by jaxtyping and beartype, not by what they do.

@@ -1,4 +1,4 @@
-# ruff: noqa: F722, F821, UP037  (dimensions are no names)
+# ruff: noqa: F821, UP037  (dimensions are no names)
 """Annotations that are strings, since that is what `from __future__ import annotations` makes."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# ruff: noqa: F722, F821  (dimensions are no names)
+# ruff: noqa: F821  (dimensions are no names)
 """What is drawn satisfies its annotations: jaxtyping and beartype are asked."""
 
 from collections.abc import Callable

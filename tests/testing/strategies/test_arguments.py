@@ -1,4 +1,4 @@
-# ruff: noqa: F722, F821, B008, ISC004  (dimensions are no names)
+# ruff: noqa: F821, B008, ISC004  (dimensions are no names)
 """What a function can be, how it is called, and what is said where nothing can be drawn."""
 
 import functools
