@@ -42,9 +42,13 @@ def test_a_function_that_sleeps_a_known_time(jit: Any) -> None:
 
 
 def test_a_product_takes_what_it_takes_by_hand() -> None:
-    by_hand = seconds_of_heavy()
-    timing = timed(heavy, matrix(), seconds=0.5)
-    assert 0.5 * by_hand <= timing.seconds <= 3 * by_hand  # the machine may change between both
+    ratios: list[float] = []
+    for _ in range(3):  # the machine may change between both
+        by_hand = seconds_of_heavy.__wrapped__()
+        ratios.append(timed(heavy, matrix(), seconds=0.5).seconds / by_hand)
+        if 0.5 <= ratios[-1] <= 3:
+            return
+    pytest.fail(f"of what it takes by hand: {ratios}")
 
 
 def test_a_call_of_microseconds() -> None:
