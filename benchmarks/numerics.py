@@ -162,7 +162,7 @@ def op_by_op(subject: Subject) -> Callable[..., Any]:
         del args
         from jaxkit.jaxpr.rule import Rule, Where
         from jaxkit.jaxpr.run import Run
-        from jaxkit.numerics.precision.wide import OpaqueError, up, wide
+        from jaxkit.numerics.precision.wide import NOT_WIDE, up, wide
 
         class Both(Rule):
             def lift(self, value: Any) -> Any:
@@ -175,7 +175,7 @@ def op_by_op(subject: Subject) -> Callable[..., Any]:
                 narrow = at.run([box[0] for box in boxes])
                 try:
                     double = wide(at.eqn, [box[1] for box in boxes])
-                except (OpaqueError, TypeError, NotImplementedError):
+                except NOT_WIDE:
                     double = [up(value) for value in narrow]
                 for one, other in zip(narrow, double, strict=True):
                     if jnp.issubdtype(one.dtype, jnp.floating):

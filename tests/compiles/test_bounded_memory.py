@@ -11,6 +11,9 @@ import sys
 
 import pytest
 
+# Only Linux tells the resident memory of a process in a file, without another package.
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/self/statm")
+
 # In a process of its own, which is what `jaxkit run` is; resident memory, because that is what
 # the program is killed for. The bound is that of 100,000 events: what has been folded by the
 # 20,000th stays folded.
@@ -46,7 +49,7 @@ assert grown < 100, f"{grown:.0f} MB"
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/self/statm")
+@LINUX
 @pytest.mark.parametrize(
     ("functions", "sizes", "count"),
     [(500, 10**9, 20_000), (10_000, 1, 10_000)],
@@ -124,7 +127,7 @@ assert grown < 100, f"{grown:.0f} MB"
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/self/statm")
+@LINUX
 def test_a_hundred_thousand_events_fit_and_add_up() -> None:
     count = "100000" if os.environ.get("JAXKIT_ALL") == "1" else "33000"
     subprocess.run([sys.executable, "-c", LONG_RUN, count], check=True, timeout=300)

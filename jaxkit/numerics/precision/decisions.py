@@ -23,7 +23,7 @@ from jaxkit.jaxpr.run import Run
 from jaxkit.numerics.precision.attribution import per_tap
 from jaxkit.numerics.precision.dual import Dual, primal_of, shadow_of
 from jaxkit.numerics.precision.plan import Frame, is_decision
-from jaxkit.numerics.precision.wide import OpaqueError, is_float, wide
+from jaxkit.numerics.precision.wide import NOT_WIDE, is_float, wide
 
 __all__ = ["decision_program"]
 
@@ -69,7 +69,7 @@ class _Decisions(Dual):
             return outs
         try:
             shadows = wide(at.eqn, [shadow_of(box) for box in boxes])
-        except (OpaqueError, TypeError, NotImplementedError):
+        except NOT_WIDE:
             shadows = outs
         return self._choose(at, outs, shadows)
 

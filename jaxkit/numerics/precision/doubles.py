@@ -15,7 +15,7 @@ from jaxkit.jaxpr.control import any_goes_on, going_on
 from jaxkit.jaxpr.nesting import nested
 from jaxkit.jaxpr.rule import Equation, Rule
 from jaxkit.numerics.precision.callbacks import SILENT, Tape
-from jaxkit.numerics.precision.wide import MOVES, OPAQUE, SUMS, OpaqueError, is_float, up, wide
+from jaxkit.numerics.precision.wide import MOVES, NOT_WIDE, OPAQUE, SUMS, is_float, up, wide
 
 __all__ = ["Counted", "Shaken", "Wide", "opaque"]
 
@@ -145,7 +145,7 @@ class Wide(Rule):
             return [up(value) for value in self._tape.replay(at.eqn, boxes)]
         try:
             return wide(at.eqn, boxes)
-        except (OpaqueError, TypeError, NotImplementedError):
+        except NOT_WIDE:
             return opaque(at.eqn, boxes)
 
 

@@ -22,7 +22,7 @@ from jaxkit.jaxpr.rule import Equation, Rule, Where
 from jaxkit.jaxpr.run import Run
 from jaxkit.numerics.precision.callbacks import SILENT
 from jaxkit.numerics.precision.plan import Frame, Tap, inlined, is_measured
-from jaxkit.numerics.precision.wide import OpaqueError, is_float, up, wide
+from jaxkit.numerics.precision.wide import NOT_WIDE, is_float, up, wide
 
 __all__ = ["Dual", "primal_of", "shadow_of"]
 
@@ -165,7 +165,7 @@ class Measured:
         """The results in double precision of the program's own operands."""
         try:
             return wide(self.eqn, [up(value) for value in self.primals])
-        except (OpaqueError, TypeError, NotImplementedError):
+        except NOT_WIDE:
             return [up(value) for value in self.outs]
 
 
@@ -174,7 +174,7 @@ def _shadows(at: Equation, primals: Any, shadows: Any, outs: Any) -> list[Any]:
         return _ordered(at, primals, shadows, outs)
     try:
         return wide(at.eqn, shadows)
-    except (OpaqueError, TypeError, NotImplementedError):
+    except NOT_WIDE:
         return [up(out) for out in outs]
 
 

@@ -19,7 +19,7 @@ from jaxkit.numerics.precision.plan import Tap
 from jaxkit.numerics.precision.remedies import remedy
 from jaxkit.numerics.precision.suspects import Statistics, Suspect
 from jaxkit.numerics.precision.tolerance import eps_of, tiny_of
-from jaxkit.numerics.precision.wide import SUMS, OpaqueError, is_float, wide
+from jaxkit.numerics.precision.wide import NOT_WIDE, SUMS, is_float, wide
 from jaxkit.report import Finding
 
 __all__ = ["divergence_of", "elsewhere", "findings_of", "unattributed"]
@@ -135,7 +135,7 @@ def absolute_of(eqn: Any, values: Values) -> np.ndarray:
         ]
         try:
             return np.asarray(wide(eqn, operands)[0])
-        except (OpaqueError, TypeError, NotImplementedError):
+        except NOT_WIDE:
             return abs(values.exact)
 
 

@@ -17,6 +17,7 @@ from jaxkit._jax import jaxprs
 
 __all__ = [
     "MOVES",
+    "NOT_WIDE",
     "OPAQUE",
     "SUMS",
     "OpaqueError",
@@ -55,6 +56,11 @@ _PRECISION = ("precision",)
 
 class OpaqueError(Exception):
     """There is no such thing in double precision."""
+
+
+# What `wide` raises: the first by itself, the others from JAX, where a primitive takes no float64
+# or has no rule for it. Its result is then taken as the program has it.
+NOT_WIDE = (OpaqueError, TypeError, NotImplementedError)
 
 
 def is_float(aval: Any) -> bool:
