@@ -33,6 +33,13 @@ class FrozenMapping(Mapping[str, Any]):
     def __init__(self, items: Mapping[str, Any]) -> None:
         self._items = dict(items)
 
+    @classmethod
+    def owning(cls, items: dict[str, Any]) -> FrozenMapping:
+        """A mapping of a dict that nobody else has: it is not copied."""
+        made = cls.__new__(cls)
+        made._items = items
+        return made
+
     def __getitem__(self, key: str) -> Any:
         return self._items[key]
 
@@ -73,13 +80,16 @@ def freeze(value: Any, *, name: str) -> Any:
 
 def _freeze(value: Any, place: _Place, depth: int) -> Any:
     kind = cast("object", type(value))
-    if kind is str or kind is int or kind is bool or value is None:  # nearly all there is
+    if kind in _PLAIN:
         return value
-    # Subclasses (enumerations, NumPy's float64) lose what JSON would not keep.
-    if isinstance(value, float):
-        return _freeze_float(float(value))
-    if isinstance(value, (str, int)):
-        return str.__str__(value) if isinstance(value, str) else int(value)
+    if kind is float:
+        return _freeze_float(value)
+    if kind is not dict and kind is not list:
+        # Subclasses (enumerations, NumPy's float64) lose what JSON would not keep.
+        if isinstance(value, float):
+            return _freeze_float(float(value))
+        if isinstance(value, (str, int)):
+            return str.__str__(value) if isinstance(value, str) else int(value)
     if depth > _DEEPEST:
         raise ValueError(
             f"{_name(place)} is nested more than {_DEEPEST} levels deep, or contains itself"
@@ -95,6 +105,9 @@ def _freeze(value: Any, place: _Place, depth: int) -> Any:
         f"convert it, or write it as a string"
     )
 
+
+# Nearly all there is.
+_PLAIN = frozenset({str, int, bool, type(None)})
 
 # What encloses a value and its key there, or the name of all; put into words only for messages.
 _Place = tuple[str] | tuple["_Place", str | int]
@@ -113,13 +126,15 @@ def _freeze_float(number: float) -> float | str:
 def _freeze_mapping(mapping: Mapping[Any, Any], place: _Place, depth: int) -> FrozenMapping:
     items: dict[str, Any] = {}
     for key, value in mapping.items():
-        if not isinstance(key, str):
-            raise TypeError(
-                f"the keys of {_name(place)} must be str, got {key!r} of type {type(key).__name__}"
-            )
-        key = str.__str__(key)
-        items[key] = _freeze(value, (place, key), depth + 1)
-    return FrozenMapping(items)
+        if type(key) is not str:
+            if not isinstance(key, str):
+                raise TypeError(
+                    f"the keys of {_name(place)} must be str, got {key!r} of type "
+                    f"{type(key).__name__}"
+                )
+            key = str.__str__(key)
+        items[key] = value if type(value) in _PLAIN else _freeze(value, (place, key), depth + 1)
+    return FrozenMapping.owning(items)
 
 
 def thaw(value: Any) -> Any:

@@ -12,11 +12,12 @@ import numpy as np
 
 from jaxkit._jax import jaxprs
 from jaxkit._jax.dead_code import only_for
+from jaxkit._jax.values import kind_of
 from jaxkit._jax.x64 import with_x64
 from jaxkit.jaxpr.nesting import nested
 from jaxkit.numerics.emulation.selection import Item, Selection
 from jaxkit.numerics.nonfinite.find import Origin
-from jaxkit.numerics.precision.attribution import attribution_program, collect, slots_of
+from jaxkit.numerics.precision.attribution import attribution_program, collect
 from jaxkit.numerics.precision.callbacks import Tape, has_effects
 from jaxkit.numerics.precision.capture import Values, capture_program, hits_of, values_of
 from jaxkit.numerics.precision.decisions import decision_program
@@ -149,7 +150,7 @@ class Analysis:
         """The arrays that enter the programs, in the dtypes of the trace."""
         return [
             value
-            if isinstance(value, jax.Array) and value.dtype == aval.dtype
+            if kind_of(type(value)) == "jax" and value.dtype == aval.dtype
             else jnp.asarray(value, aval.dtype)
             for value, aval in zip(given, self.avals, strict=True)
         ]
@@ -177,8 +178,8 @@ class Analysis:
         """Step 0: how far each output is off, and how often each `while` turned."""
         with with_x64():
             if self._first is None:
-                tinies = [tiny for *_, tiny in self.leaves]
-                self._first = jax.jit(first_program(self.closed, self.loops, tinies, self.tape))
+                limits = [(rtol, tiny) for *_, rtol, tiny in self.leaves]
+                self._first = jax.jit(first_program(self.closed, self.loops, limits, self.tape))
             self.tape.clear()
             table, trips, outs, wides = self._first(inputs)
             table, trips = np.asarray(table), [int(n) for n in np.asarray(trips)]
@@ -187,8 +188,8 @@ class Analysis:
             def closely(place: int) -> np.ndarray:
                 if place not in self._closely:
                     limits = self.leaves[place][2:]
-                    self._closely[place] = jax.jit(compare_program(*limits))
-                return np.asarray(self._closely[place](*pairs[place]))
+                    self._closely[place] = compare_program(*limits)
+                return self._closely[place](*pairs[place])
 
             leaves = compare_outputs(table, self.leaves, pairs, closely)
         return Compared(leaves, trips, outs, wides)
@@ -217,7 +218,7 @@ class Analysis:
             if key not in self._attributions:
                 self._attributions[key] = self._attribution(leaf, lengths, inputs)
             closed, plan, program, careful = self._attributions[key]
-            given = inputs, slots_of(plan), int(leaf.verdict == "tail")
+            given = inputs, int(leaf.verdict == "tail")
             found, norms = program(*given)
             collected = collect(plan, found)
             if not all(np.isfinite(each).all() for each in collected.values()):
@@ -271,7 +272,7 @@ class Analysis:
         program = jax.jit(attribution_program(closed, plan, floor, only=only))
         careful = jax.jit(attribution_program(closed, plan, floor, careful=True, only=only))
         if only is not None:
-            program.trace(inputs, slots_of(plan), 0)  # which tells what there is to look at
+            program.trace(inputs, 0)  # which tells what there is to look at
             only.check(self.name)
         refuse_too_much(plan, leaf.name)
         return closed, plan, program, careful

@@ -22,16 +22,39 @@ from jaxkit.numerics.precision.dual import Dual, Measured, primal_of, shadow_of
 from jaxkit.numerics.precision.plan import Frame, Loop, Tap
 from jaxkit.numerics.precision.wide import is_float, up
 
-__all__ = ["COLUMNS", "Tapped", "attribution_program", "collect", "per_tap", "slots_of"]
+__all__ = ["COLUMNS", "Tapped", "attribution_program", "collect", "per_tap"]
 
 # What a tap tells: of the output's error, what is made here and what passes through here; squares
 # of value, total and introduced error, weighted by what they mean to the output.
 COLUMNS = ("contribution", "flow", "value", "total", "introduced")
 
 
-def slots_of(frame: Frame) -> Any:
-    """An empty slot for each tap and turn of a plan."""
-    return per_tap(frame, lambda lead, taps: np.zeros((*lead, len(taps), len(COLUMNS))))
+def _slots_of(frame: Frame) -> Any:
+    """An empty slot for each tap and turn of a plan.
+
+    Outside of loops each is an array of its own: the slope of a part of an array would be a whole
+    one for each part, and XLA takes half as long again to compile what adds them up.
+    """
+
+    def make(lead: tuple[int, ...], taps: list[Tap]) -> Any:
+        if lead:
+            return np.zeros((*lead, len(taps), len(COLUMNS)))
+        return [np.zeros(len(COLUMNS)) for _ in taps]
+
+    return per_tap(frame, make)
+
+
+def _tables(found: Any) -> Any:
+    """What is in the slots, an array for each frame."""
+    own, inner = found
+    table = (jnp.stack(own) if own else jnp.zeros((0, len(COLUMNS)))) if _is_list(own) else own
+    return table, [
+        [_tables(branch) for branch in each] if _is_list(each) else _tables(each) for each in inner
+    ]
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list)
 
 
 def per_tap(frame: Frame, make: Callable[[tuple[int, ...], list[Tap]], Any]) -> Any:
@@ -183,19 +206,19 @@ def attribution_program(
         only: As `Tapped` takes it.
 
     Returns:
-        A function of (inputs, slots, mode) that gives (statistics in the form of the slots, sums of
-        the magnitudes of errors, of the result and of relative errors, of a shadow that follows
-        the program).
+        A function of (inputs, mode) that gives (statistics: an array [..., taps, columns] for each
+        frame of the plan, sums of the magnitudes of errors, of the result and of relative errors,
+        of a shadow that follows the program).
         Mode 0 looks at the result in norm, 1 at each element by itself.
     """
 
-    def program(inputs: Sequence[Any], slots: Any, mode: Any) -> Any:
+    def program(inputs: Sequence[Any], mode: Any) -> Any:
         def shadow(slots: Any) -> Any:
             run = Run(Tapped(plan, slots, careful=careful, only=only))
             [box], _ = run.closed(closed, [run.lift(x) for x in inputs], (), Where())
             return shadow_of(box), primal_of(box)
 
-        value, back, out = jax.vjp(shadow, slots, has_aux=True)
+        value, back, out = jax.vjp(shadow, _slots_of(plan), has_aux=True)
         error = _finite(up(out) - value)
         scale = jnp.where(mode == 1, jnp.maximum(jnp.abs(value), floor), 1.0)
         scaled = error / scale
@@ -205,6 +228,6 @@ def attribution_program(
         direction = jnp.where(total > 0, jnp.conj(unit) / total, 0) / (scale * most)
         [found] = back(direction.astype(value.dtype))
         sizes = [jnp.sum(jnp.abs(error)), jnp.sum(jnp.abs(_finite(value)))]
-        return found, jnp.stack([*sizes, jnp.sum(jnp.minimum(jnp.abs(scaled), 1))])
+        return _tables(found), jnp.stack([*sizes, jnp.sum(jnp.minimum(jnp.abs(scaled), 1))])
 
     return program

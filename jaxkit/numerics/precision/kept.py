@@ -78,6 +78,8 @@ def _positions(leaves: Sequence[Any], inputs: Sequence[Any]) -> list[int]:
 
 
 def _form(leaf: Any) -> Any:
+    if kind_of(type(leaf)) == "jax":
+        return leaf.shape, leaf.dtype, leaf.weak_type
     if hasattr(leaf, "shape") and hasattr(leaf, "dtype"):
         return leaf.shape, leaf.dtype, getattr(leaf, "weak_type", False)
     return type(leaf)
@@ -85,6 +87,8 @@ def _form(leaf: Any) -> Any:
 
 def _others(leaves: Sequence[Any], entering: Sequence[int]) -> tuple[Any, ...]:
     """The arguments that are part of the program."""
+    if len(entering) == len(leaves):
+        return ()
     inside = set(entering)
     return tuple(_Value(leaf) for i, leaf in enumerate(leaves) if i not in inside)
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +12,7 @@ from jax import lax
 
 from jaxkit.jaxpr.rule import Where
 from jaxkit.jaxpr.run import Run
-from jaxkit.numerics.precision.callbacks import Tape, has_effects
+from jaxkit.numerics.precision.callbacks import Tape
 from jaxkit.numerics.precision.doubles import Counted, Shaken, Wide
 from jaxkit.numerics.precision.wide import is_float, up
 
@@ -37,23 +36,26 @@ _SHAKEN, _NOISE = 4, 2.0**-28
 _STEPS = tuple(8.0**j for j in range(6))
 _STATISTICS = 10 + len(_STEPS)
 _LEAST = 1e-280
+# So many elements are compared in NumPy, which takes less time than to compile a program.
+_SMALL = 2**14
 # So many elements are sorted though it makes no difference.
 _SORTED = 4096
 
 
 def first_program(
-    closed: Any, loops: Sequence[Any], tinies: Sequence[float], tape: Tape
+    closed: Any, loops: Sequence[Any], limits: Sequence[tuple[float, float]], tape: Tape
 ) -> Callable[..., Any]:
     """The program of step 0, as a function of the inputs.
 
     Args:
         closed: The traced program.
         loops: Its `while` equations.
-        tinies: For each floating-point output the least magnitude that its dtype has in full.
+        limits: For each floating-point output what is allowed, and the least magnitude that its
+            dtype has in full.
         tape: What callbacks return is kept there.
 
     Returns:
-        A function that gives (statistics, turns of the loops, outputs, outputs in double
+        A function that gives (what `glance` says, turns of the loops, outputs, outputs in double
         precision), the last two of the floating-point ones.
     """
     places = {id(eqn): number for number, eqn in enumerate(loops)}
@@ -62,71 +64,90 @@ def first_program(
         plain = Counted(places, tape)
         run = Run(plain)
         outs, trips = run.closed(closed, [run.lift(x) for x in inputs], plain.start(), Where())
-        if has_effects(closed):  # which are to be recorded before they are replayed
-            inputs, outs = lax.optimization_barrier((inputs, outs))
+        # One after the other: beside each other they take the caches from each other, and effects
+        # are to be recorded before they are replayed.
+        inputs, outs = lax.optimization_barrier((inputs, outs))
         other = Run(Wide(places, trips, tape))
         wides, _ = other.closed(closed, [other.lift(x) for x in inputs], (), Where())
         pairs = [(a, b) for a, b in zip(outs, wides, strict=True) if is_float(jax.typeof(a))]
-        rows = [glance(a, b, tiny) for (a, b), tiny in zip(pairs, tinies, strict=True)]
-        table = jnp.stack(rows) if rows else jnp.zeros((0, 3))
-        return table, trips, [a for a, _ in pairs], [b for _, b in pairs]
+        return glance(pairs, limits), trips, [a for a, _ in pairs], [b for _, b in pairs]
 
     return first
 
 
-def glance(out: Any, wide: Any, tiny: float) -> Any:
-    """Three sums of one output, that suffice where it is fine: see `_are_fine`."""
+def glance(pairs: Sequence[tuple[Any, Any]], limits: Sequence[tuple[float, float]]) -> Any:
+    """What three sums say of each output: whether it is surely fine, its norm, its mean error.
+
+    The share k / n of elements times the relative error r that they exceed is at most the mean of
+    all relative errors (Markov's inequality), so that neither the norm nor the tail is above rtol.
+    What is not finite makes a sum that is not.
+
+    Args:
+        pairs: Outputs, each as it is and in double precision.
+        limits: For each what is allowed, and the least magnitude that its dtype has in full.
+    """
+    if not pairs:
+        return jnp.zeros((0, 3))
+    rtols = np.array([rtol for rtol, _ in limits], float)
+    numbers = np.array([max(jnp.size(out), 1) for out, _ in pairs], float)
+    rows = [_sums_of(*pair, tiny) for pair, (_, tiny) in zip(pairs, limits, strict=True)]
+    table = jnp.stack(rows)
+    relative, error, size = table.T
+    near = (relative == 0) | ((size >= _LEAST) & (error <= rtols**2 * size))
+    fine = jnp.isfinite(table).all(1) & (relative <= rtols * numbers) & near
+    return jnp.stack([fine, jnp.sqrt(error / jnp.maximum(size, _LEAST)), relative / numbers], 1)
+
+
+def _sums_of(out: Any, wide: Any, tiny: float) -> Any:
     out, wide = up(out), up(wide)
     error, size = jnp.abs(out - wide), jnp.abs(wide)
     relative = jnp.minimum(error / jnp.maximum(size, tiny), 1)
     return sums((relative, error * error, size * size))
 
 
-def _are_fine(table: np.ndarray, numbers: np.ndarray, rtols: np.ndarray) -> np.ndarray:
-    """Which outputs the three sums leave no doubt about.
-
-    The share k / n of elements times the relative error r that they exceed is at most the mean of
-    all relative errors (Markov's inequality), so that neither the norm nor the tail is above rtol.
-    What is not finite makes a sum that is not.
-    """
-    relative, error, size = table.T
-    near = (relative == 0) | ((size >= _LEAST) & (error <= rtols**2 * size))
-    return np.isfinite(table).all(1) & (relative <= rtols * numbers) & near
-
-
 def compare_program(rtol: float, tiny: float) -> Callable[..., Any]:
     """A function of an output, and of it in double precision, that gives all statistics.
+
+    Small ones are NumPy's affair, which does not have to compile anything.
 
     Args:
         rtol: What is allowed.
         tiny: The least magnitude that the output's dtype has in full.
     """
-    return lambda out, wide: _compare(out, wide, rtol, tiny)
+    large = jax.jit(lambda out, wide: sums(_columns(jnp, up(out), up(wide), rtol, tiny)))
+
+    def compared(out: Any, wide: Any) -> np.ndarray:
+        if jnp.size(out) > _SMALL:
+            return np.asarray(large(out, wide))
+        wide = np.asarray(wide)
+        with np.errstate(all="ignore"):
+            columns = _columns(np, np.asarray(out).astype(wide.dtype), wide, rtol, tiny)
+            return np.array([column.sum() for column in columns])
+
+    return compared
 
 
-def _compare(out: Any, wide: Any, rtol: float, tiny: float) -> Any:
-    """The statistics of one output, in one pass."""
-    out, wide = up(out), up(wide)
-    finite, wide_finite = jnp.isfinite(out), jnp.isfinite(wide)
+def _columns(xp: Any, out: Any, wide: Any, rtol: float, tiny: float) -> tuple[Any, ...]:
+    """What the statistics of one output are the sums of, of arrays of NumPy's or JAX's."""
+    finite, wide_finite = xp.isfinite(out), xp.isfinite(wide)
     both = finite & wide_finite
-    error = jnp.where(both, jnp.abs(out - wide), 0)
-    size = jnp.where(both, jnp.abs(wide), 0)
-    zero = (size <= _ZERO * jnp.abs(out)) & (error > 0)
-    relative = error / jnp.maximum(size, tiny)
-    columns = (
+    error = xp.where(both, abs(out - wide), 0)
+    size = xp.where(both, abs(wide), 0)
+    zero = (size <= _ZERO * abs(out)) & (error > 0)
+    relative = error / xp.maximum(size, tiny)
+    return (
         error**2,
         size**2,
-        jnp.where(zero, 0, error) ** 2,
+        xp.where(zero, 0, error) ** 2,
         finite.astype(float),
         *((relative > rtol * step).astype(float) for step in _STEPS),
         (~wide_finite).astype(float),
         (~finite & wide_finite).astype(float),
         zero.astype(float),
-        jnp.ones_like(error),
+        xp.ones_like(error),
         error,
         size,
     )
-    return sums(columns)
 
 
 def noise_program(closed: Any, loops: Sequence[Any], tape: Tape) -> Callable[..., Any]:
@@ -162,7 +183,7 @@ def reconsider(leaf: Leaf, out: Any, wide: Any, noise: Any) -> Leaf:
     if known <= _SURE * np.sum(noise, where=zero) or known <= _NOISE * np.sum(abs(out), where=zero):
         return leaf
     wrong = np.sum(abs(out - wide)) > leaf.rtol * np.sum(abs(wide))
-    return dataclasses.replace(leaf, verdict="wrong" if wrong else "tail")
+    return leaf._replace(verdict="wrong" if wrong else "tail")
 
 
 def sums(columns: Sequence[Any]) -> Any:
@@ -178,8 +199,7 @@ def sums(columns: Sequence[Any]) -> Any:
     return jnp.stack(found)
 
 
-@dataclasses.dataclass(frozen=True)
-class Leaf:
+class Leaf(NamedTuple):
     """How far an output is from double precision.
 
     Args:
@@ -217,20 +237,16 @@ def compare_outputs(
     """What the statistics mean.
 
     Args:
-        table: Three sums, a row for each floating-point output.
+        table: What `glance` says, a row for each floating-point output.
         names: Of each its position, name, tolerance, and the least magnitude of its dtype.
         pairs: Each output, and it in double precision.
         closely: Gives all statistics of an output, by its place among these.
     """
     found: list[Leaf] = []
-    numbers = np.array([max(out.size, 1) for out, _ in pairs], float)
-    with np.errstate(all="ignore"):
-        fine = _are_fine(table, numbers, np.array([rtol for *_, rtol, _ in names], float))
-        norms = np.sqrt(table[:, 1] / np.maximum(table[:, 2], _LEAST)).tolist()
-        means = (table[:, 0] / numbers).tolist()
-    for place, (index, name, rtol, tiny) in enumerate(names):
-        if fine[place]:
-            found.append(Leaf(index, name, rtol, norms[place], means[place], "fine", "fine"))
+    rows = zip(names, table.tolist(), strict=True)
+    for place, ((index, name, rtol, tiny), (fine, norm, mean)) in enumerate(rows):
+        if fine:
+            found.append(Leaf(index, name, rtol, norm, mean, "fine", "fine"))
             continue
 
         def pair(place: int = place) -> tuple[np.ndarray, np.ndarray]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from collections import defaultdict
 from collections.abc import Sequence
@@ -43,7 +42,7 @@ def report_of(analysis: Analysis, inputs: Sequence[Any], kind: Any) -> Any:
         findings += analysis.nonfinite(inputs)
     if analysis.repeatable and not findings:  # what is not finite is meant: the rest may be wrong
         leaves = [
-            leaf if leaf.verdict == leaf.finite else dataclasses.replace(leaf, verdict=leaf.finite)
+            leaf if leaf.verdict == leaf.finite else leaf._replace(verdict=leaf.finite)
             for leaf in leaves
         ]
         for place, leaf in enumerate(leaves):

@@ -12,8 +12,8 @@ from jaxkit._jax.x64 import with_x64
 from jaxkit.numerics.precision.outputs import Leaf, compare_outputs, compare_program, glance
 
 RTOL, TINY = 1e-3, 1e-30
-GLANCE = jax.jit(lambda out, wide: glance(out, wide, TINY))
-IN_FULL = jax.jit(compare_program(RTOL, TINY))
+GLANCE = jax.jit(lambda out, wide: glance([(out, wide)], [(RTOL, TINY)]))
+IN_FULL = compare_program(RTOL, TINY)
 
 
 def judged(out: np.ndarray, wide: np.ndarray) -> tuple[Leaf, bool]:
@@ -22,10 +22,10 @@ def judged(out: np.ndarray, wide: np.ndarray) -> tuple[Leaf, bool]:
 
     def closely(place: int) -> np.ndarray:
         asked.append(place)
-        return np.asarray(IN_FULL(out, wide))
+        return IN_FULL(out, wide)
 
     with with_x64():
-        table = np.asarray(GLANCE(out, wide))[None]
+        table = np.asarray(GLANCE(out, wide))
         [leaf] = compare_outputs(table, [(0, "output", RTOL, TINY)], [(out, wide)], closely)
     return leaf, bool(asked)
 
