@@ -78,8 +78,6 @@ def _positions(leaves: Sequence[Any], inputs: Sequence[Any]) -> list[int]:
 
 
 def _form(leaf: Any) -> Any:
-    if kind_of(type(leaf)) == "jax":
-        return leaf.shape, leaf.dtype, leaf.weak_type
     if hasattr(leaf, "shape") and hasattr(leaf, "dtype"):
         return leaf.shape, leaf.dtype, getattr(leaf, "weak_type", False)
     return type(leaf)
