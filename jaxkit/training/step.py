@@ -128,9 +128,13 @@ class Program:
         bad = jnp.where((old.bad < 0) & ends, old.step, old.bad)
         # Only the step that ends the run leaves everything as it was before it.
         goes_on = bad < 0
-        # A branch, not a choice for each number: that would read and write everything once more.
-        params, optimizer = jax.lax.cond(
-            finite & goes_on, self._updated, _kept, old.params, old.optimizer, grads, value
+        # A choice for each number, not a branch: the update reads and writes them all anyway, and
+        # XLA fuses nothing across a branch.
+        applied, before = finite & goes_on, (old.params, old.optimizer)
+        params, optimizer = jax.tree.map(
+            lambda new, old: jnp.where(applied, new, old),
+            self._updated(*before, grads, value),
+            before,
         )
         return dataclasses.replace(
             old,
@@ -223,10 +227,6 @@ def _head(result: Any, has_aux: bool) -> Any:
             f"{type(result).__name__}: give a link has_value=True, and none with_norm=True"
         )
     return result if has_aux else ((result[0], {}), result[1])
-
-
-def _kept(params: Any, state: Any, grads: Any, value: Any) -> tuple[Any, Any]:
-    return params, state
 
 
 def _same(tree: Any) -> Any:
