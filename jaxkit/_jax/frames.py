@@ -1,6 +1,6 @@
 """How an equation came about: the user's lines that led to it, and the functions of JAX between.
 
-Read on JAX 0.10.2 and 0.12.0.1; see `jaxkit._jax.source` for the form of a traceback.
+Read on JAX 0.10.2 and 0.12.0.1; see `jaxkit._jax.traces` for the form of a traceback.
 """
 
 from __future__ import annotations
@@ -10,9 +10,8 @@ import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from jaxkit._jax.source import Frame
-from jaxkit._jax.source import _frame as frame_of  # one cache for both
-from jaxkit._jax.source import _who as who_of
+from jaxkit._jax.source import Frame, frame_of
+from jaxkit._jax.traces import Step, Traces
 
 
 class Origin(NamedTuple):
@@ -100,64 +99,33 @@ class Origins:
     """Origins of equations, each traceback read once."""
 
     def __init__(self) -> None:
-        self._known: dict[Any, Origin] = {}
-        self._words: dict[str, str] = {}
+        self._known = Traces(_read, _NOWHERE)
 
-    def of(self, eqn: Any) -> Origin:
-        """The origin of an equation; empty where JAX has forgotten it."""
-        traceback = getattr(eqn.source_info, "traceback", None)
-        if traceback is None:
-            return _NOWHERE
-        try:
-            known = self._known.get(traceback)
-            if known is None:
-                known = self._known[traceback] = self._read(traceback)
-            return known
-        except Exception:  # another form of traceback: nothing is known, nothing is wrong
-            return _NOWHERE
+    def of(self, eqn: Any, jaxpr: Any) -> Origin:
+        """The origin of an equation; empty where JAX has forgotten it.
 
-    def _read(self, traceback: Any) -> Origin:
-        codes, offsets = traceback.raw_frames()
-        lines: list[Frame] = []
-        through: list[str] = []
-        user = library = None
-        for code, offset in zip(codes, offsets, strict=True):
-            file = code.co_filename
-            who = self._words.get(file)
-            if who is None:
-                who = self._words[file] = who_of(file)
-            if who == "jax":
-                if not lines:
-                    through.append(code.co_name)
-            elif who == "tracing":
-                break  # what called us is not part of the program
-            elif who != "stdlib":
-                lines.append(frame := frame_of(code, file, offset))
-                if who == "user":
-                    user = user or frame
-                elif user is None:
-                    library = library or frame
-        return Origin(tuple(lines), tuple(through), user, library)
+        Args:
+          eqn: the equation.
+          jaxpr: the jaxpr that it stands in, without its constants.
+        """
+        return self._known.of(eqn, jaxpr)
 
 
-class Function(NamedTuple):
-    """A function that was traced: its name, its file and the first line of its definition."""
-
-    name: str
-    file: str
-    line: int
-
-
-_SOURCE = re.compile(r"(?P<name>.*) at (?P<file>.*):(?P<line>\d+)$")
-
-
-def function_of(jaxpr: Any) -> Function | None:
-    """The function that a jaxpr was traced from; None where that is not known."""
-    info = getattr(getattr(jaxpr, "debug_info", None), "func_src_info", None)
-    found = _SOURCE.match(info) if isinstance(info, str) else None
-    if found is None:
-        return None
-    return Function(found["name"], found["file"], int(found["line"]))
+def _read(steps: tuple[Step, ...]) -> Origin:
+    lines: list[Frame] = []
+    through: list[str] = []
+    user = library = None
+    for step in steps:
+        if step.who == "jax":
+            if not lines:
+                through.append(step.code.co_name)
+        elif step.who != "stdlib":
+            lines.append(frame := frame_of(step))
+            if step.who == "user":
+                user = user or frame
+            elif user is None:
+                library = library or frame
+    return Origin(tuple(lines), tuple(through), user, library)
 
 
 def argument_names(jaxpr: Any) -> tuple[str, ...]:

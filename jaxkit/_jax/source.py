@@ -1,8 +1,4 @@
-"""The user's line that an equation comes from.
-
-Read on JAX 0.10.2 and 0.12.0.1: an equation's ``source_info.traceback`` holds code objects and
-instruction offsets, outermost last in ``raw_frames``. The frames are cut at each tracing boundary.
-"""
+"""The user's line that an equation comes from."""
 
 from __future__ import annotations
 
@@ -11,7 +7,7 @@ import itertools
 from types import CodeType
 from typing import Any, NamedTuple
 
-from jaxkit._jax.stack import origin
+from jaxkit._jax.traces import Step, Traces
 
 
 class Frame(NamedTuple):
@@ -27,69 +23,54 @@ class Sources:
     """Lines of equations, each traceback read once."""
 
     def __init__(self) -> None:
-        self._lines: dict[Any, tuple[Frame | None, Frame | None]] = {}
-        self._origins: dict[str, str] = {}
+        self._lines = Traces(_innermost, (None, None))
+        self._functions = Traces(_functions, ())
 
-    def of(self, eqn: Any) -> tuple[Frame | None, Frame | None]:
+    def of(self, eqn: Any, jaxpr: Any) -> tuple[Frame | None, Frame | None]:
         """The innermost line of the user's, and the innermost of any library but JAX.
 
-        Both None where nothing is known, as in the body of a jitted helper of JAX's.
+        Both None where nothing is known, as in the body of a jitted helper of JAX's: an equation
+        there has the line of the one that calls the helper.
+
+        Args:
+          eqn: the equation.
+          jaxpr: the jaxpr that it stands in, without its constants.
         """
-        traceback = getattr(eqn.source_info, "traceback", None)
-        if traceback is None:
-            return None, None
-        try:
-            known = self._lines.get(traceback)
-            if known is None:
-                known = self._lines[traceback] = self._read(traceback)
-            return known
-        except Exception:  # another form of traceback: no line, never a wrong one
-            return None, None
+        return self._lines.of(eqn, jaxpr)
 
-    def functions(self, eqn: Any) -> tuple[str, ...]:
-        """Names of the user's functions that were under way, the innermost first."""
-        traceback = getattr(eqn.source_info, "traceback", None)
-        if traceback is None:
-            return ()
-        found: list[str] = []
-        try:
-            for code in traceback.raw_frames()[0]:
-                who = _who(code.co_filename)
-                if who == "tracing":
-                    break
-                if who == "user" and code.co_name != "<module>":
-                    found.append(code.co_qualname)
-        except Exception:  # another form of traceback
-            return ()
-        return tuple(found)
+    def functions(self, eqn: Any, jaxpr: Any) -> tuple[str, ...]:
+        """Names of the user's functions that were under way, the innermost first.
 
-    def _read(self, traceback: Any) -> tuple[Frame | None, Frame | None]:
-        codes, offsets = traceback.raw_frames()
-        library: Frame | None = None
-        for code, offset in zip(codes, offsets, strict=True):
-            who = self._origins.get(code.co_filename)
-            if who is None:
-                who = self._origins[code.co_filename] = _who(code.co_filename)
-            if who == "user":
-                return _frame(code, code.co_filename, offset), library
-            if who == "tracing":  # what called us is not part of the program
-                break
-            if who in ("library", "jaxkit") and library is None:
-                library = _frame(code, code.co_filename, offset)
-        return None, library
+        Args:
+          eqn: the equation.
+          jaxpr: the jaxpr that it stands in, without its constants.
+        """
+        return self._functions.of(eqn, jaxpr)
 
 
-def _who(filename: str) -> str:
-    """As `origin`, and ``tracing`` for where jaxkit itself has a function traced."""
-    who = origin(filename)
-    if who == "library" and "-packages/numpy/" in filename.replace("\\", "/"):
-        return "jax"  # which calls it, as in np.ravel of an array of JAX's
-    return "tracing" if who == "jaxkit" and filename.endswith("jaxprs.py") else who
+def _innermost(steps: tuple[Step, ...]) -> tuple[Frame | None, Frame | None]:
+    library: Frame | None = None
+    for step in steps:
+        if step.who == "user":
+            return frame_of(step), library
+        if step.who in ("library", "jaxkit") and library is None:
+            library = frame_of(step)
+    return None, library
+
+
+def _functions(steps: tuple[Step, ...]) -> tuple[str, ...]:
+    users = (step.code for step in steps if step.who == "user")
+    return tuple(code.co_qualname for code in users if code.co_name != "<module>")
+
+
+def frame_of(step: Step) -> Frame:
+    """The line that was under way."""
+    # Equal code of two files is equal: the name of the file tells them apart in the cache.
+    return _frame(step.code, step.code.co_filename, step.offset)
 
 
 @functools.lru_cache(maxsize=20_000)
 def _frame(code: CodeType, filename: str, offset: int) -> Frame:
-    # Equal code of two files is equal: the name of the file tells them apart in the cache.
     first, _, start, _ = next(
         itertools.islice(code.co_positions(), offset // 2, None), (None, None, None, None)
     )

@@ -112,7 +112,7 @@ def walk(jaxpr: Any, *, combiners: bool = False) -> Iterator[Site]:
     """
     start = _checked(jaxpr)
     sources = Sources()
-    top = _Body(iter(start.eqns), (), Multiplicity(), "call", None, "")
+    top = _Body(start, iter(start.eqns), (), Multiplicity(), "call", None, "")
     stack = [top]
     while stack:
         body = stack[-1]
@@ -125,7 +125,7 @@ def walk(jaxpr: Any, *, combiners: bool = False) -> Iterator[Site]:
             body.path,
             body.multiplicity,
             body.role,
-            line_of(sources.of(eqn), body.where),
+            line_of(sources.of(eqn, body.jaxpr), body.where),
             joined(body.scope, name_stack(eqn)),
         )
         yield site
@@ -134,6 +134,7 @@ def walk(jaxpr: Any, *, combiners: bool = False) -> Iterator[Site]:
                 continue
             stack.append(
                 _Body(
+                    inner.jaxpr,
                     iter(inner.jaxpr.eqns),
                     (*body.path, inner.name),
                     body.multiplicity.inside(inner),
@@ -148,6 +149,7 @@ def walk(jaxpr: Any, *, combiners: bool = False) -> Iterator[Site]:
 class _Body:
     """A jaxpr that is being gone through."""
 
+    jaxpr: Any
     eqns: Iterator[Any]
     path: tuple[str, ...]
     multiplicity: Multiplicity

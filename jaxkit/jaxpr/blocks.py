@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from jaxkit._jax.jaxprs import name_stack
@@ -126,20 +126,26 @@ def blocks_of(jaxpr: Any, trips: Trips, branches: str) -> tuple[dict[int, Block]
     Returns:
       the blocks, and that of the program.
     """
-    reader, blocks = _Reader(), dict[int, Block]()
+    places, blocks = Places(), dict[int, Block]()
 
     def equation(eqn: Any, inside: list[Any]) -> Any:
-        return eqn, own_vector(eqn, inside, trips, branches, reader)
+        return eqn, inside
 
     def body(held: Any, values: list[Any]) -> Any:
-        blocks[id(held)] = block = _block(held, values, reader)
+        def place(eqn: Any) -> Place:
+            return places.of(eqn, held)
+
+        owns = [
+            (eqn, own_vector(eqn, inside, trips, branches, place=place)) for eqn, inside in values
+        ]
+        blocks[id(held)] = block = _block(held, owns, places)
         return block
 
     start: Any = fold(jaxpr, equation, body)
     return blocks, start
 
 
-class _Reader:
+class Places:
     """Places of equations, each line made once."""
 
     def __init__(self) -> None:
@@ -148,8 +154,14 @@ class _Reader:
         self._places: dict[Any, tuple[SourceLine | None, SourceLine | None]] = {}
         self._scopes: dict[Any, str] = {}
 
-    def place(self, eqn: Any) -> Place:
-        found = self._sources.of(eqn)
+    def of(self, eqn: Any, jaxpr: Any) -> Place:
+        """The place of an equation in a jaxpr.
+
+        Args:
+          eqn: the equation.
+          jaxpr: the jaxpr that it stands in, without its constants.
+        """
+        found = self._sources.of(eqn, jaxpr)
         known = self._places.get(found)
         if known is None:
             known = self._places[found] = self._line(found[0]), self._line(found[1])
@@ -165,11 +177,11 @@ class _Reader:
         return line
 
 
-def _block(jaxpr: Any, values: list[tuple[Any, Own]], reader: _Reader) -> Block:
+def _block(jaxpr: Any, values: list[tuple[Any, Own]], places: Places) -> Block:
     block = Block(jaxpr, {}, [], [], ZERO)
     total = list(ZERO)
     for eqn, own in values:
-        place, name = reader.place(eqn), eqn.primitive.name
+        place, name = places.of(eqn, jaxpr), eqn.primitive.name
         add(block.own.setdefault((place, name), list(ZERO)), own.vector)
         add(total, own.whole)
         for each, inner, times, devices in own.calls:
@@ -192,8 +204,9 @@ def own_vector(
     eqn: Any,
     inside: list[tuple[Nested, Block]],
     trips: Trips,
-    branches: str = "max",
-    reader: _Reader | None = None,
+    branches: str,
+    *,
+    place: Callable[[Any], Place],
 ) -> Own:
     """What one equation costs, itself and with what it holds.
 
@@ -202,7 +215,7 @@ def own_vector(
       inside: the jaxprs that it holds.
       trips: of loops of unknown length.
       branches: as for `cost_of`.
-      reader: of places.
+      place: finds where an equation stands.
     """
     combiners = [block for each, block in inside if each.role == "combiner"]
     bodies = [pair for pair in inside if pair[0].role != "combiner"]
@@ -216,7 +229,7 @@ def own_vector(
     for each, block in _taken(eqn, bodies, branches):
         times = each.count
         if times is None:
-            line, _, scope = (reader or _Reader()).place(eqn)
+            line, _, scope = place(eqn)
             turns = trips.turns(line, scope, ()) if each.role in _LOOPS else 1
             times = (1 if turns is None else turns) + each.extra
         calls.append((each, block, times, manual_devices(eqn, each.devices)))

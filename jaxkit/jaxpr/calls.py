@@ -41,7 +41,8 @@ Control = Callable[["Run", "Equation", Boxes], "Boxes | Call | None"]
 
 def inside(at: Equation, name: str, *, loops: int = 0) -> Where:
     """What a jaxpr in an equation is nested in; with `loops=1` where the equation is a loop."""
-    return Where((*at.path, name), at.where, at.scope, at.loops + loops, (*at.outer, at.eqn))
+    outer = (*at.outer, at.eqn)
+    return Where((*at.path, name), at.where, at.scope, at.loops + loops, outer, at.jaxprs)
 
 
 def _call(run: Run, at: Equation, boxes: Boxes) -> Call:

@@ -7,12 +7,13 @@ line and in which scope, then goes from the callers to the called (`attribution`
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any, Literal
 
 from jaxkit._jax.jaxprs import Program
-from jaxkit.jaxpr.blocks import ZERO, Block, Uncounted, add, blocks_of, own_vector
+from jaxkit.jaxpr.blocks import ZERO, Block, Place, Places, Uncounted, add, blocks_of, own_vector
 from jaxkit.jaxpr.nesting import Nested, nested
 from jaxkit.jaxpr.trips import Key, Trips
 from jaxkit.report import SourceLine
@@ -130,6 +131,7 @@ class Costs:
         from jaxkit.jaxpr.attribution import attribute
 
         self._blocks, self._trips, self._branches = blocks, trips, branches
+        self._places = Places()
         found = attribute(blocks, trips, branches)
         self.total = Cost(*found.total)
         self.per_device = Cost(*found.per_device)
@@ -154,7 +156,8 @@ class Costs:
           eqn: one of the program's own equations.
         """
         held = [(each, self._blocks[id(each.jaxpr)]) for each in nested(eqn)]
-        return Cost(*own_vector(eqn, held, self._trips, self._branches).whole)
+        own = own_vector(eqn, held, self._trips, self._branches, place=self._place)
+        return Cost(*own.whole)
 
     def held_by(self, eqn: Any) -> list[tuple[Nested, int]]:
         """What an equation of the program runs, each with how often, on all devices.
@@ -165,8 +168,17 @@ class Costs:
           eqn: one of the program's own equations.
         """
         held = [(each, self._blocks[id(each.jaxpr)]) for each in nested(eqn)]
-        every = own_vector(eqn, held, self._trips, "sum").calls
+        every = own_vector(eqn, held, self._trips, "sum", place=self._place).calls
         return [(each, times * devices) for each, _, times, devices in every]
+
+    def _place(self, eqn: Any) -> Place:
+        return self._places.of(eqn, self._homes[id(eqn)])
+
+    @functools.cached_property
+    def _homes(self) -> dict[int, Any]:
+        """By the id of an equation that holds others, the jaxpr that it stands in."""
+        every = (block.jaxpr for block in self._blocks.values())
+        return {id(eqn): jaxpr for jaxpr in every for eqn in jaxpr.eqns if nested(eqn)}
 
 
 def _one_a_line(

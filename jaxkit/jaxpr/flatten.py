@@ -46,7 +46,8 @@ class _Builder:
         for eqn, inside in values:
             self._equation(eqn, [pair for pair in inside if pair[0].role != "combiner"])
         outputs = [self._number(atom) for atom in self._jaxpr.outvars]
-        return Flat(self._sizes, self._ops, inputs, outputs, len(self._jaxpr.constvars))
+        fixed = len(self._jaxpr.constvars)
+        return Flat(self._jaxpr, self._sizes, self._ops, inputs, outputs, fixed)
 
     def _new(self, var: Any) -> int:
         number = self._numbers[var] = len(self._sizes)

@@ -165,7 +165,7 @@ class _Reader:
             frames[-1].origins.update(zip(frame.call.outvars, results, strict=True))
 
     def _equation(self, eqn: Any, frame: _Frame, frames: list[_Frame]) -> None:
-        where = line_of(self._sources.of(eqn), frame.where)
+        where = line_of(self._sources.of(eqn, frame.jaxpr), frame.where)
         operands = tuple(_origin(atom, frame.origins) for atom in eqn.invars)
         bodies = tuple(each for each in nested(eqn) if each.role != "combiner")
         if self._dissolve and eqn.primitive.name in _DISSOLVED and len(bodies) == 1:

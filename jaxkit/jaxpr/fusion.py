@@ -80,6 +80,7 @@ class Flat:
     """A jaxpr with its small calls put in place.
 
     Attributes:
+      jaxpr: itself.
       sizes: bytes of each variable.
       ops: the equations in their order.
       inputs: the variables that are given, constants first.
@@ -88,6 +89,7 @@ class Flat:
       extra: bytes beside the inputs at the worst moment, where that is known already.
     """
 
+    jaxpr: Any
     sizes: list[int]
     ops: list[Op]
     inputs: list[int]

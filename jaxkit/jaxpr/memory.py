@@ -19,6 +19,7 @@ from jaxkit.jaxpr._walk import line_of
 from jaxkit.jaxpr.flatten import flat
 from jaxkit.jaxpr.fusion import Flat, Op
 from jaxkit.jaxpr.lifetimes import Lifetimes, Moment
+from jaxkit.jaxpr.nesting import nested
 from jaxkit.report import SourceLine
 
 
@@ -130,11 +131,11 @@ def _held(
         for number, size in lifetimes.stored_at(moment).items():
             op = makers[number]
             aval = op.eqn.outvars[op.results.index(number)].aval
-            found.append(Held(_type(aval), size, _line(sources, op, outer)))
+            found.append(Held(_type(aval), size, _line(sources, whole, op, outer)))
         if moment.at is None:
             return found, outer
         op = whole.ops[moment.at]
-        outer = _line(sources, op, outer)
+        outer = _line(sources, whole, op, outer)
         if not op.bodies:
             return found, outer
         _, whole = max(op.bodies, key=lambda pair: pair[1].extra or 0)
@@ -142,10 +143,12 @@ def _held(
         moment = lifetimes.worst()
 
 
-def _line(sources: Sources, op: Op, outer: SourceLine | None) -> SourceLine | None:
-    line = outer
-    for eqn in (*op.within, op.eqn):
-        line = line_of(sources.of(eqn), line)
+def _line(sources: Sources, whole: Flat, op: Op, outer: SourceLine | None) -> SourceLine | None:
+    line, jaxpr = outer, whole.jaxpr
+    for eqn in op.within:
+        line = line_of(sources.of(eqn, jaxpr), line)
+        jaxpr = nested(eqn)[0].jaxpr
+    line = line_of(sources.of(op.eqn, jaxpr), line)
     return line and SourceLine(line.file, line.line, None, line.function)
 
 

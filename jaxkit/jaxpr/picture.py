@@ -74,8 +74,8 @@ class _Picture:
         self._limit = boxes
         self._name = inspection.name
         self._names = inspection.program.arguments
-        self._jaxpr = _opened(inspection.jaxpr)
         self._sources = Sources()
+        self._jaxpr, self._outer = _opened(inspection.jaxpr, self._sources)
         self._boxes: list[_Box] = []
 
     def draw(self) -> Graph:
@@ -161,7 +161,7 @@ class _Picture:
         return type_text(eqn.outvars[0].aval) if eqn.outvars else ""
 
     def _line(self, eqn: Any) -> SourceLine | None:
-        return line_of(self._sources.of(eqn), None)
+        return line_of(self._sources.of(eqn, self._jaxpr), self._outer)
 
     def _node(self, box: _Box) -> Node:
         share = min(box.amount / self._whole, 1.0) if self._whole else None
@@ -170,15 +170,16 @@ class _Picture:
         return Node(box.label, sorted(box.inputs), share, box.where, detail)
 
 
-def _opened(jaxpr: Any) -> Any:
-    """The program itself, where all that it does is call it."""
-    jaxpr = getattr(jaxpr, "jaxpr", jaxpr)
+def _opened(jaxpr: Any, sources: Sources) -> tuple[Any, SourceLine | None]:
+    """The program itself, where all that it does is call it, and the line of that call."""
+    jaxpr, line = getattr(jaxpr, "jaxpr", jaxpr), None
     while len(jaxpr.eqns) == 1:
         held = nested(jaxpr.eqns[0])
         if len(held) != 1 or held[0].role != "call" or held[0].devices != 1:
             break
+        line = line_of(sources.of(jaxpr.eqns[0], jaxpr), line)
         jaxpr = held[0].jaxpr
-    return jaxpr
+    return jaxpr, line
 
 
 def _called(eqn: Any) -> str:

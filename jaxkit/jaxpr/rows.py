@@ -115,17 +115,17 @@ class Rows:
         scope = joined(body.scope, name_stack(eqn))
         return _Item(
             eqn,
-            self._line(eqn, body.where),
+            self._line(eqn, body),
             _names(scope),
             direction_of(scope),
             (cost.flops if self._by_flops else cost.bytes) * body.times,
         )
 
-    def _line(self, eqn: Any, outer: SourceLine | None) -> SourceLine | None:
-        found = self._sources.of(eqn)
-        key = found, outer
+    def _line(self, eqn: Any, body: _Body) -> SourceLine | None:
+        found = self._sources.of(eqn, body.jaxpr)
+        key = found, body.where
         if key not in self._lines:
-            line = line_of(found, outer)
+            line = line_of(found, body.where)
             self._lines[key] = line and SourceLine(line.file, line.line, None, line.function)
         return self._lines[key]
 

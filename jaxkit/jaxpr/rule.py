@@ -25,6 +25,7 @@ class Equation:
         to it to change it.
       loops: how many loops it stands in.
       outer: the equations that it is nested in, the outermost first.
+      jaxprs: the jaxprs that these and it stand in, in the same order.
     """
 
     eqn: Any
@@ -34,6 +35,7 @@ class Equation:
     state: Any
     loops: int = 0
     outer: tuple[Any, ...] = ()
+    jaxprs: tuple[Any, ...] = ()
 
     @property
     def primitive(self) -> str:
@@ -140,3 +142,4 @@ class Where:
     scope: str = ""
     loops: int = 0
     outer: tuple[Any, ...] = ()
+    jaxprs: tuple[Any, ...] = ()

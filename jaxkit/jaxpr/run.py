@@ -78,9 +78,10 @@ class Run:
 
     def _at(self, eqn: Any, frame: _Frame, state: Any) -> Equation:
         where = frame.where
-        line = line_of(self._sources.of(eqn), where.line)
+        line = line_of(self._sources.of(eqn, frame.jaxpr), where.line)
         scope = joined(where.scope, jaxprs.name_stack(eqn))
-        return Equation(eqn, where.path, line, scope, state, where.loops, where.outer)
+        inside = (*where.jaxprs, frame.jaxpr)
+        return Equation(eqn, where.path, line, scope, state, where.loops, where.outer, inside)
 
     def _evaluate(self, at: Equation, boxes: list[Any]) -> Sequence[Any] | Call:
         eqn = at.eqn

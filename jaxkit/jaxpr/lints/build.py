@@ -126,7 +126,7 @@ class _Builder:
             self._enter(each, self._given(node, each, region), node, region, body.again, None)
 
     def _place(self, body: _Body, eqn: Any, ins: list[Value]) -> Node:
-        origin = self._origins.of(eqn)
+        origin = self._origins.of(eqn, body.jaxpr)
         own = bool(origin.lines)
         return Node(
             eqn,

@@ -7,8 +7,9 @@ import linecache
 import re
 from typing import Any
 
-from jaxkit._jax.frames import argument_names, function_of
+from jaxkit._jax.frames import argument_names
 from jaxkit._jax.jaxprs import Program, open_jaxpr
+from jaxkit._jax.traces import function_of
 from jaxkit.jaxpr.lints.build import build
 from jaxkit.jaxpr.lints.graph import Graph
 from jaxkit.jaxpr.lints.numbering import number

@@ -81,8 +81,8 @@ def facts_of(at: Any, sources: Sources) -> Facts:
         at: A `jaxkit.jaxpr.Equation`.
         sources: Remembers lines that were read.
     """
-    chain = (at.eqn, *reversed(at.outer))
-    functions = [last_name(name) for eqn in chain for name in sources.functions(eqn)]
+    chain = reversed(list(zip((*at.outer, at.eqn), at.jaxprs, strict=True)))
+    functions = [last_name(name) for pair in chain for name in sources.functions(*pair)]
     if at.where is not None and at.where.function:
         functions.insert(0, last_name(at.where.function))
     dtypes = (v.aval.dtype for v in at.eqn.outvars if hasattr(v.aval, "dtype"))

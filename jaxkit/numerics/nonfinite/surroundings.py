@@ -85,7 +85,7 @@ def _walk(
     jaxpr: Any, sources: Sources, outer: SourceLine | None, scope: str, seen: set[int]
 ) -> Iterator[_Placed]:
     for eqn in jaxpr.eqns:
-        line = line_of(sources.of(eqn), outer)
+        line = line_of(sources.of(eqn, jaxpr), outer)
         inner = joined(scope, jaxprs.name_stack(eqn))
         yield _Placed(eqn, jaxpr, line, inner)
         for body in nested(eqn):
@@ -129,7 +129,7 @@ def _followed(start: _Placed) -> SourceLine | None:
         if not after or not any(not jaxprs.is_literal(a) and a in made for a in eqn.invars):
             continue
         if _selects(eqn):
-            return line_of(sources.of(eqn), start.line)
+            return line_of(sources.of(eqn, start.jaxpr), start.line)
         steps += 1
         if steps > _FAR or nested(eqn):
             continue
