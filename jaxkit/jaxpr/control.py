@@ -179,23 +179,40 @@ def _shard_map(run: Run, at: Equation, boxes: Boxes) -> Boxes:
     [body] = nested(at.eqn)
     where, params = inside(at, body.name), at.params
     axes = jaxprs.manual_axes(at.eqn)
-    everywhere = jax.sharding.PartitionSpec()
 
     def called(boxes: Boxes, state: Any) -> Any:
         outs, after = run.closed(body.closed, boxes, state, where)
         return outs, run.rule.across_devices(state, after, axes)
 
-    mapped = jax.shard_map(
+    checked = params["check_vma"] and run.is_plain and not jax.tree.leaves(at.state)
+    outs, at.state = mapped(at, called, boxes, strong(at.state), checked=checked)
+    return outs
+
+
+def mapped(
+    at: Equation, called: Any, boxes: Boxes, *everywhere: Any, checked: bool = False
+) -> tuple[Boxes, Any]:
+    """The results of a function in the place of the body of a ``shard_map``.
+
+    Args:
+      at: the equation.
+      called: of the boxes of one device, and what is equal on all of them, it gives boxes and
+        something that is equal on all of them.
+      boxes: what is divided among the devices.
+      everywhere: what is equal on all of them.
+      checked: whether JAX checks that what is said to be equal is.
+    """
+    params, equal = at.params, jax.sharding.PartitionSpec()
+    over = jax.shard_map(
         called,
         mesh=params["mesh"],
-        in_specs=(list(params["in_specs"]), everywhere),
-        out_specs=(list(params["out_specs"]), everywhere),
-        check_vma=params["check_vma"] and run.is_plain and not jax.tree.leaves(at.state),
-        axis_names=set(axes),
+        in_specs=(list(params["in_specs"]), *[equal for _ in everywhere]),
+        out_specs=(list(params["out_specs"]), equal),
+        check_vma=checked,
+        axis_names=set(jaxprs.manual_axes(at.eqn)),
     )
     with jaxprs.place_of(at.eqn):
-        outs, at.state = mapped(list(boxes), strong(at.state))
-    return outs
+        return over(list(boxes), *everywhere)
 
 
 LOOPS: dict[str, Control] = {

@@ -11,6 +11,7 @@ from jax.experimental import io_callback
 
 from jaxkit._jax import jaxprs
 from jaxkit.jaxpr.nesting import nested
+from jaxkit.jaxpr.rule import Equation
 
 __all__ = ["SILENT", "Tape", "has_effects"]
 
@@ -40,37 +41,49 @@ class Tape:
     """
 
     def __init__(self) -> None:
-        self._kept: dict[int, list[Any]] = {}
-        self._played: dict[int, int] = {}
+        # By equation and device.
+        self._kept: dict[tuple[int, int], list[Any]] = {}
+        self._played: dict[tuple[int, int], int] = {}
 
     def clear(self) -> None:
         """Forgets what has been recorded: another run begins."""
         self._kept.clear()
         self._played.clear()
 
-    def record(self, eqn: Any, operands: Sequence[Any]) -> list[Any]:
+    def record(self, at: Equation, operands: Sequence[Any]) -> list[Any]:
         """Calls back, and keeps what is returned."""
+        eqn = at.eqn
 
-        def call(*values: Any) -> Any:
+        def call(device: Any, *values: Any) -> Any:
             found = [np.asarray(value) for value in eqn.params["callback"](*values)]
-            self._kept.setdefault(id(eqn), []).append(found)
+            self._kept.setdefault((id(eqn), int(device)), []).append(found)
             return found
 
-        return self._bind(call, eqn, operands, ordered=eqn.params["ordered"])
+        return self._bind(call, at, operands)
 
-    def replay(self, eqn: Any, operands: Sequence[Any]) -> list[Any]:
+    def replay(self, at: Equation, operands: Sequence[Any]) -> list[Any]:
         """Gives what was returned to the program; of calls that it did not make, the last."""
+        eqn = at.eqn
 
-        def call(*_: Any) -> Any:
-            kept = self._kept.get(id(eqn))
-            number = self._played[id(eqn)] = self._played.get(id(eqn), -1) + 1
+        def call(device: Any, *_: Any) -> Any:
+            key = id(eqn), int(device)
+            kept = self._kept.get(key)
+            number = self._played[key] = self._played.get(key, -1) + 1
             if not kept:
                 return [np.zeros(var.aval.shape, var.aval.dtype) for var in eqn.outvars]
             return kept[min(number, len(kept) - 1)]
 
-        return self._bind(call, eqn, operands, ordered=eqn.params["ordered"])
+        return self._bind(call, at, operands)
 
-    def _bind(self, call: Any, eqn: Any, operands: Sequence[Any], *, ordered: bool) -> list[Any]:
-        shapes = [jax.ShapeDtypeStruct(var.aval.shape, var.aval.dtype) for var in eqn.outvars]
-        with jaxprs.place_of(eqn):
-            return list(io_callback(call, shapes, *operands, ordered=ordered))
+    def _bind(self, call: Any, at: Equation, operands: Sequence[Any]) -> list[Any]:
+        shapes = [jax.ShapeDtypeStruct(var.aval.shape, var.aval.dtype) for var in at.eqn.outvars]
+        with jaxprs.place_of(at.eqn):
+            ordered = at.params["ordered"]
+            return list(io_callback(call, shapes, _device(at), *operands, ordered=ordered))
+
+
+def _device(at: Equation) -> Any:
+    """The number of the device inside of a `shard_map`; 0 elsewhere."""
+    mapped = [eqn for eqn in at.outer if eqn.primitive.name == "shard_map"]
+    axes = [axis for eqn in mapped for axis in jaxprs.manual_axes(eqn)]
+    return jax.lax.axis_index(tuple(axes)) if axes else 0

@@ -83,6 +83,21 @@ class _Capture(Dual):
             at.state = state
         return one.shadows
 
+    def across_devices(self, before: Any, after: Any, axes: tuple[str, ...]) -> Any:
+        """Of each equation, the numbers of the device on which it is furthest off."""
+        return [_of_one(old, new, axes) for old, new in zip(before, after, strict=True)]
+
+
+def _of_one(before: Any, after: Any, axes: tuple[str, ...]) -> Any:
+    out, _, shadow = after[2]
+    off = jnp.max(jnp.nan_to_num(jnp.abs(out - shadow), nan=0.0), initial=0.0)
+    place = lax.axis_index(axes)
+    first = lax.pmin(jnp.where(off == lax.pmax(off, axes), place, jnp.iinfo(jnp.int32).max), axes)
+    # Sums, as a number that all devices have need not be chosen.
+    return jax.tree.map(
+        lambda new: lax.psum(jnp.where(place == first, new, jnp.zeros_like(new)), axes), after
+    )
+
 
 def _result(eqn: Any) -> int:
     return next(i for i, var in enumerate(eqn.outvars) if is_float(var.aval))

@@ -56,6 +56,9 @@ class _Decisions(Dual):
         self._forced = forced
         self.controls = {**self.controls, "while": _while}
 
+    def across_devices(self, before: Any, after: Any, axes: tuple[str, ...]) -> Any:
+        return before + lax.psum(after - before, axes)
+
     def equation(self, at: Equation, boxes: Sequence[Any]) -> Sequence[Any]:
         found = super().equation(at, boxes)
         if not is_decision(at.eqn) or not is_float(at.eqn.outvars[0].aval):

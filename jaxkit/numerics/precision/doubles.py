@@ -59,10 +59,7 @@ class Counted(Rule):
         tape: Keeps what callbacks return.
     """
 
-    controls: ClassVar[Mapping[str, Any]] = {
-        "while": _trips,
-        "shard_map": lambda run, at, boxes: at.run(boxes),
-    }
+    controls: ClassVar[Mapping[str, Any]] = {"while": _trips}
 
     def __init__(self, loops: Mapping[int, int], tape: Tape) -> None:
         self.loops = loops
@@ -71,12 +68,16 @@ class Counted(Rule):
     def equation(self, at: Equation, boxes: Sequence[Any]) -> Sequence[Any]:
         """As it is; what is called back is remembered."""
         if at.primitive == "io_callback":
-            return self._tape.record(at.eqn, boxes)
+            return self._tape.record(at, boxes)
         return super().equation(at, boxes)
 
     def start(self) -> Any:
         """No turns yet."""
         return jnp.zeros(len(self.loops), jnp.int32)
+
+    def across_devices(self, before: Any, after: Any, axes: tuple[str, ...]) -> Any:
+        """The most turns of any device."""
+        return lax.pmax(after, axes)
 
 
 def _limited(run: Any, at: Equation, boxes: Sequence[Any]) -> Sequence[Any]:
@@ -123,10 +124,7 @@ class Wide(Rule):
         tape: Has what callbacks returned.
     """
 
-    controls: ClassVar[Mapping[str, Any]] = {
-        "while": _limited,
-        "shard_map": lambda run, at, boxes: opaque(at.eqn, boxes),
-    }
+    controls: ClassVar[Mapping[str, Any]] = {"while": _limited}
 
     def __init__(self, loops: Mapping[int, int], trips: Any, tape: Tape) -> None:
         self.loops = loops
@@ -142,7 +140,7 @@ class Wide(Rule):
         if at.primitive in SILENT:
             return []
         if at.primitive == "io_callback":
-            return [up(value) for value in self._tape.replay(at.eqn, boxes)]
+            return [up(value) for value in self._tape.replay(at, boxes)]
         try:
             return wide(at.eqn, boxes)
         except NOT_WIDE:

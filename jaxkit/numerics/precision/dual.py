@@ -16,7 +16,7 @@ from jax import lax
 from jaxkit._jax import jaxprs
 from jaxkit.jaxpr.boxes import settled, strong
 from jaxkit.jaxpr.calls import CALLS, Call, inside
-from jaxkit.jaxpr.control import going_on
+from jaxkit.jaxpr.control import going_on, mapped
 from jaxkit.jaxpr.nesting import nested
 from jaxkit.jaxpr.rule import Equation, Rule, Where
 from jaxkit.jaxpr.run import Run
@@ -64,7 +64,7 @@ class Dual(Rule):
             "scan": _scan,
             "while": _while,
             "cond": _cond,
-            "shard_map": _as_one,
+            "shard_map": _shard_map,
             **dict.fromkeys(CALLS, _inline),
         }
 
@@ -208,9 +208,18 @@ def _inline(run: Run, at: Equation, boxes: Sequence[Any]) -> Any:
     return Call(closed, boxes, inside(at, nested(at.eqn)[0].name if nested(at.eqn) else "call"))
 
 
-def _as_one(run: Run, at: Equation, boxes: Sequence[Any]) -> Any:
-    outs = at.run([primal_of(box) for box in boxes])
-    return [run.lift(out) for out in outs]
+def _shard_map(run: Any, at: Equation, boxes: Sequence[Any]) -> Sequence[Any]:
+    [body] = nested(at.eqn)
+    devices, given = run.rule.next_inner()
+    axes = jaxprs.manual_axes(at.eqn)
+
+    def called(boxes: Any, state: Any, given: Any) -> Any:
+        with run.rule.inside(devices.branches[0], given):
+            outs, after = run.closed(body.closed, boxes, state, inside(at, body.name))
+        return outs, run.rule.across_devices(state, after, axes)
+
+    outs, at.state = mapped(at, called, boxes, strong(at.state), given[0])
+    return outs
 
 
 def _scan(run: Any, at: Equation, boxes: Sequence[Any]) -> Sequence[Any]:

@@ -96,7 +96,7 @@ class Loop:
 
 @dataclasses.dataclass(eq=False)
 class Branch:
-    """A cond."""
+    """A cond; or a shard_map, which has one."""
 
     eqn: Any
     branches: list[Frame]
@@ -199,6 +199,10 @@ class _Planner:
             bodies = [self.frame(body.closed, turns, given[1:]) for body in nested(eqn)]
             frame.inner.append(Branch(eqn, [body for body, _ in bodies]))
             return [Node("cond", list(outs)) for outs in zip(*(o for _, o in bodies), strict=True)]
+        if name == "shard_map":
+            body, outs = self.frame(nested(eqn)[0].closed, turns, given)
+            frame.inner.append(Branch(eqn, [body]))
+            return outs
         if (inner := inlined(eqn)) is not None:
             return self.fill(frame, inner, turns, _taken(eqn, given))
         node = Node(name, given, eqn)
@@ -277,6 +281,5 @@ def loops_of(closed: Any) -> list[Any]:
         for eqn in jaxpr.eqns:
             if eqn.primitive.name == "while":
                 found[id(eqn)] = eqn
-            if eqn.primitive.name != "shard_map":
-                stack += [each.closed for each in nested(eqn) if each.role != "combiner"]
+            stack += [each.closed for each in nested(eqn) if each.role != "combiner"]
     return list(found.values())

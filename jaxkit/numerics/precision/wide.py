@@ -16,6 +16,7 @@ from jax import lax
 from jaxkit._jax import jaxprs
 
 __all__ = [
+    "COLLECTIVES",
     "MOVES",
     "NOT_WIDE",
     "OPAQUE",
@@ -33,16 +34,20 @@ MOVES = frozenset(
     "dynamic_update_slice concatenate select_n copy copy_p stop_gradient split real imag complex "
     "conj neg abs max min reduce_max reduce_min clamp optimization_barrier tile broadcast "
     "reduce_precision_identity while_identity scatter cummax cummin argmax argmin squeeze "
-    "select_and_gather_add unstack stack".split()
+    "select_and_gather_add unstack stack pmax pmin ppermute all_gather all_to_all pvary "
+    "pbroadcast".split()
+)
+# What devices do together, which is bound as it is: its parameters name no dtype.
+COLLECTIVES = frozenset(
+    "psum psum2 psum_invariant reduce_scatter ppermute all_gather all_to_all pvary "
+    "pbroadcast".split()
 )
 # What has a meaning in its own precision only: bits, random numbers, the world outside.
 OPAQUE = frozenset(
     "bitcast_convert_type nextafter rng_uniform rng_bit_generator random_bits random_seed "
     "random_wrap random_unwrap random_split random_fold_in random_clone random_gamma threefry2x32 "
     "pure_callback io_callback debug_callback debug_print ffi_call pallas_call custom_vmap_call "
-    "run_state shard_map infeed outfeed psum pmax pmin ppermute all_gather all_to_all "
-    "reduce_scatter axis_index psum_invariant pvary pbroadcast psum2 linear_call reduce "
-    "approx_top_k".split()
+    "run_state shard_map infeed outfeed axis_index linear_call reduce approx_top_k".split()
 )
 # What adds up many terms, and rounds as often.
 SUMS = frozenset(
@@ -102,6 +107,8 @@ def wide(eqn: Any, operands: Sequence[Any]) -> list[Any]:
             raise OpaqueError(name)
         with jaxprs.place_of(eqn):
             return special(eqn, list(operands))
+    if name in COLLECTIVES:
+        return jaxprs.bind(eqn, operands)
     special = _SPECIAL.get(name)
     with jaxprs.place_of(eqn):
         if special is not None:
@@ -155,10 +162,24 @@ def _scatter(fun: Callable[..., Any]) -> Callable[[Any, list[Any]], list[Any]]:
     return scattered
 
 
+def _most(pick: Callable[..., Any]) -> Callable[[Any, list[Any]], list[Any]]:
+    """The most of all devices; `pmax` itself has no derivative."""
+
+    def found(eqn: Any, operands: list[Any]) -> list[Any]:
+        if eqn.params.get("axis_index_groups") is not None:
+            raise OpaqueError(eqn.primitive.name)
+        axes = eqn.params["axes"]
+        return [pick(lax.all_gather(value, axes), axis=0) for value in operands]
+
+    return found
+
+
 _SPECIAL: dict[str, Callable[[Any, list[Any]], list[Any]]] = {
     "convert_element_type": _convert,
     "reduce_precision": _identity,
     "optimization_barrier": _identity,
+    "pmax": _most(jnp.max),
+    "pmin": _most(jnp.min),
     "scatter": _scatter(lax.scatter),
     "scatter-add": _scatter(lax.scatter_add),
     "scatter_add": _scatter(lax.scatter_add),
