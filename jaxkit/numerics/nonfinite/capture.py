@@ -7,10 +7,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 
 from jaxkit._jax import jaxprs
 from jaxkit.jaxpr import Equation
+from jaxkit.numerics._devices import of_one
 from jaxkit.numerics.nonfinite.tracing import Clock, Counting, is_maker
 
 __all__ = ["Capture"]
@@ -57,12 +57,16 @@ class Capture(Counting):
         return outs
 
     def across_devices(self, before: Any, after: Any, axes: tuple[str, ...]) -> Any:
-        """The devices on which it did not happen have kept zeros."""
+        """What is kept is that of a device on which it happened; all pass the equation."""
         clock, kept = after
-        return super().across_devices(None, clock, axes), jax.tree.map(
-            lambda x: lax.psum(x, axes) if x.dtype != bool else lax.pmax(x.astype(int), axes) > 0,
-            kept,
-        )
+        operands = len(self.eqn.invars)
+        score = 2 * _has_bad(kept[operands:]) - _has_bad(kept[:operands])
+        return super().across_devices(None, clock, axes), of_one(kept, score, axes)
+
+
+def _has_bad(arrays: Sequence[Any]) -> Any:
+    floats = [x for x in jax.tree.leaves(arrays) if jnp.issubdtype(x.dtype, jnp.inexact)]
+    return sum((jnp.any(~jnp.isfinite(x)).astype(int) for x in floats), jnp.int32(0))
 
 
 def _is_kept(atom: Any) -> bool:

@@ -13,6 +13,7 @@ from jax import lax
 
 from jaxkit.jaxpr.rule import Equation, Where
 from jaxkit.jaxpr.run import Run
+from jaxkit.numerics._devices import of_one
 from jaxkit.numerics.precision.attribution import per_tap
 from jaxkit.numerics.precision.dual import Dual, Measured
 from jaxkit.numerics.precision.plan import Frame, Tap
@@ -85,18 +86,11 @@ class _Capture(Dual):
 
     def across_devices(self, before: Any, after: Any, axes: tuple[str, ...]) -> Any:
         """Of each equation, the numbers of the device on which it is furthest off."""
-        return [_of_one(old, new, axes) for old, new in zip(before, after, strict=True)]
+        return [of_one(each, _off(*each[2]), axes) for each in after]
 
 
-def _of_one(before: Any, after: Any, axes: tuple[str, ...]) -> Any:
-    out, _, shadow = after[2]
-    off = jnp.max(jnp.nan_to_num(jnp.abs(out - shadow), nan=0.0), initial=0.0)
-    place = lax.axis_index(axes)
-    first = lax.pmin(jnp.where(off == lax.pmax(off, axes), place, jnp.iinfo(jnp.int32).max), axes)
-    # Sums, as a number that all devices have need not be chosen.
-    return jax.tree.map(
-        lambda new: lax.psum(jnp.where(place == first, new, jnp.zeros_like(new)), axes), after
-    )
+def _off(out: Any, exact: Any, shadow: Any) -> Any:
+    return jnp.max(jnp.nan_to_num(jnp.abs(out - shadow), nan=0.0), initial=0.0)
 
 
 def _result(eqn: Any) -> int:

@@ -132,3 +132,11 @@ def test_nothing_is_called_twice() -> None:
     report = jaxkit.shadow(over_devices(body, SPLIT))(NEAR)
     assert len(calls) == 4
     assert not told(report)  # each device's shadow had what that device was given
+
+
+def test_nan_origin_names_a_number_that_a_device_had() -> None:
+    body = over_devices(lambda x: jnp.log(x), SPLIT)
+    finding = jaxkit.nan_origin(body)(jnp.arange(16.0) - 1).findings[0]
+    assert "log(-1) = nan" in finding.message
+    late = over_devices(lambda x: 1 / (x - 7), SPLIT)
+    assert "div(1, 0) = inf" in jaxkit.nan_origin(late)(jnp.arange(16.0)).findings[0].message
