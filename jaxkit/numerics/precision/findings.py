@@ -163,8 +163,9 @@ def _message(suspect: Suspect, diagnosis: Diagnosis, found: Attributed) -> str:
         f"{diagnosis.total:.1e}, and {leaf.name} is off by {leaf.error:.1e}"
     )
     if suspect.turn:
-        turn = ", ".join(str(n) for n in suspect.turn)
-        text += f"; first in iteration {turn} of the loop (from 0)"
+        turn, first = (", ".join(map(str, each)) for each in (suspect.turn, suspect.first_turn))
+        text += f"; in iteration {turn} of the loop (from 0)"
+        text += " for the first time" if turn == first else f", and off from iteration {first} on"
     return text
 
 
@@ -175,7 +176,8 @@ def _data(
         "primitive": suspect.tap.primitive,
         "scope": suspect.tap.scope,
         "path": list(suspect.tap.path),
-        "iteration": list(suspect.turn),
+        "iteration": list(suspect.first_turn),
+        "shown_iteration": list(suspect.turn),
         "index": list(diagnosis.index),
         "operands": list(diagnosis.operands),
         "operands_in_double": list(diagnosis.shadows),

@@ -12,7 +12,7 @@ from jaxkit.numerics.precision.plan import Loop, Tap
 __all__ = ["Statistics", "Suspect", "pick", "summarize"]
 
 _SHARE = 0.1  # of the output's error that must pass through a suspect
-_LESS = 0.01
+_LESS, _ANY = 0.01, 1e-6
 _CROSSINGS, _ORIGINS = 2, 2
 
 
@@ -47,13 +47,15 @@ class Suspect:
 
     Args:
         statistics: The equation.
-        at: Which of its turns, in the order of time.
-        crossing: Whether its error is above what is allowed there for the first time.
+        at: Which of its turns is looked at, in the order of time.
+        crossing: Whether its error is above what is allowed.
+        first: In which turn it is so for the first time; `at` where it is so in none.
     """
 
     statistics: Statistics
     at: int
     crossing: bool
+    first: int
 
     @property
     def tap(self) -> Tap:
@@ -64,6 +66,11 @@ class Suspect:
     def turn(self) -> tuple[int, ...]:
         """The index of the turn in each loop around it."""
         return self.statistics.turns[self.at]
+
+    @property
+    def first_turn(self) -> tuple[int, ...]:
+        """The same of the first turn that is off."""
+        return self.statistics.turns[self.first]
 
     @property
     def order(self) -> tuple[int, ...]:
@@ -122,7 +129,7 @@ def pick(statistics: Sequence[Statistics], rtol: float) -> list[Suspect]:
         for each in statistics:
             bad = np.flatnonzero((each.total > rtol) & (abs(each.flow) > share))
             if bad.size:
-                crossings.append(Suspect(each, int(bad[0]), crossing=True))
+                crossings.append(_suspect(each, int(bad[0]), rtol, crossing=True))
         if crossings:
             break
     crossings.sort(key=lambda suspect: suspect.order)
@@ -130,5 +137,11 @@ def pick(statistics: Sequence[Statistics], rtol: float) -> list[Suspect]:
     origins = sorted(statistics, key=lambda each: -each.weight)[:_ORIGINS]
     for each in origins:
         if each.weight > 0 and all(each.tap is not other.tap for other in found):
-            found.append(Suspect(each, int(np.argmax(abs(each.made))), crossing=False))
+            found.append(_suspect(each, int(np.argmax(abs(each.made))), rtol, crossing=False))
     return found
+
+
+def _suspect(each: Statistics, at: int, rtol: float, *, crossing: bool) -> Suspect:
+    # A turn that means next to nothing to the output may well be looked at last, and be off first.
+    off = np.flatnonzero((each.total > rtol) & (abs(each.flow) > _ANY))
+    return Suspect(each, at, crossing, min(at, int(off[0])) if off.size else at)
