@@ -154,6 +154,12 @@ def _triangle(operands: list[np.ndarray], result: np.ndarray) -> Kind | None:
     return "division-by-zero" if np.any(diagonal == 0) else None
 
 
+def _product(operands: list[np.ndarray], result: np.ndarray) -> Kind | None:
+    """Of finite factors only products that are too large, of both signs, add up to a NaN."""
+    finite = all(np.all(np.isfinite(operand)) for operand in operands)
+    return "overflow" if finite else None
+
+
 def _cast(operands: list[np.ndarray], result: np.ndarray) -> Kind | None:
     """A type without infinities has a NaN for what is too large."""
     return "overflow" if np.all(np.isfinite(operands[0])) else None
@@ -164,6 +170,7 @@ _BY_NAME: dict[str, Any] = {
     "convert_element_type": _cast,
     "digamma": _at_pole,
     "div": _div,
+    "dot_general": _product,
     "erf_inv": _pole,
     "integer_pow": _power,
     "lgamma": _at_pole,

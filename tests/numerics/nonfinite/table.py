@@ -153,6 +153,18 @@ def mean_of_nothing(x):
 # -- the maker of an infinity, and not where it becomes a NaN
 
 
+# Both products are too large, of either sign: an infinity less an infinity, in one operation.
+@fault("overflow", args=v(2e26, -2e26))
+def product_of_both_signs(x):
+    return x @ jnp.full(2, 5e26)  # <-
+
+
+# The infinity is of an argument: nothing is too large.
+@fault("invalid", args=lambda: (np.array([np.inf, 0.0], f32),))
+def infinity_times_zero(x):
+    return x @ jnp.zeros((2, 2))  # <-
+
+
 @fault("overflow", args=v(100.0, 1.0))
 def softmax_without_shift(x):
     e = jnp.exp(x)  # <-
