@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import re
 import warnings
+import zlib
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -15,6 +18,8 @@ import numpy as np
 
 from jaxkit.errors import MissingExtraError, UsageError
 from jaxkit.training.state import State, from_host, named_leaves, to_host
+from jaxkit.training.turns import in_turn, over
+from jaxkit.training.words import short
 
 __all__ = ["Checkpoints", "Store"]
 
@@ -34,7 +39,8 @@ class Checkpoints:
         2
 
     Args:
-        directory: Where they are, one folder for each step. One run at a time.
+        directory: Where they are, one folder for each step, on a disk of this machine; `~` is the
+            home directory. One run at a time.
         every: After how many steps one is written.
         keep: How many are kept; older ones are deleted when a new one is whole.
         asynchronous: Whether it is written while training goes on. The copy that is written is
@@ -42,7 +48,7 @@ class Checkpoints:
 
     Raises:
         TypeError: A directory that is no path.
-        ValueError: A number below 1.
+        ValueError: An empty one, or an address such as `gs://bucket`; a number below 1.
 
     References:
         Orbax, https://orbax.readthedocs.io: the format of the folders.
@@ -55,11 +61,12 @@ class Checkpoints:
 
     def __post_init__(self) -> None:
         if not isinstance(self.directory, (str, PathLike)):
-            raise TypeError(f"directory must be a path, got directory={self.directory!r}")
+            raise TypeError(f"directory must be a path, got directory={short(self.directory)}")
+        _check_local(os.fsdecode(self.directory))
         for name in ("every", "keep"):
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise ValueError(f"{name} must be 1 or more, got {name}={value!r}")
+                raise ValueError(f"{name} must be 1 or more, got {name}={short(value)}")
 
 
 class Store:
@@ -77,17 +84,23 @@ class Store:
         self._ocp = _import_orbax()
         self._options = options
         self.every = options.every
-        self._directory = Path(os.path.abspath(os.fspath(options.directory)))
+        directory = os.path.expanduser(os.fsdecode(options.directory))
+        self._directory = Path(os.path.abspath(directory))
         self._check_writable()
         self._manager: Any = None
-        self.saved_step: int | None = None
+        self._saved: int | None = None
+
+    @property
+    def saved_step(self) -> int | None:
+        """The step of the newest checkpoint; None where there is none, or none any more."""
+        return self._saved if self._directory.is_dir() else None
 
     def _check_writable(self) -> None:
         probe = self._directory / f".jaxkit-{os.getpid()}"
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
             probe.touch()
-            probe.unlink()
+            probe.unlink(missing_ok=True)  # another thread may have been quicker
         except OSError as error:
             raise UsageError(
                 f"checkpoints cannot be written to {str(self._directory)!r}: {error.strerror}; "
@@ -108,13 +121,14 @@ class Store:
         damaged: list[tuple[int, str]] = []
         for step in self._steps():
             try:
-                meta, arrays = self._read(step)
+                with in_turn(self):
+                    meta, arrays = self._read(step)
             except Exception as error:  # whatever a file that was cut off makes of it
                 damaged.append((step, _first_line(error)))
                 continue
             self._check_model(step, meta, like)
             self._set_aside(damaged, step)
-            self.saved_step = step
+            self._saved = step
             return from_host(arrays, like), meta
         if damaged:
             raise UsageError(
@@ -149,13 +163,22 @@ class Store:
             return
         arrays = {_name(i): x for i, x in enumerate(to_host(state)) if x.size}
         about = {"schema": _SCHEMA, "leaves": named_leaves(state), **meta}
+        about["checksum"] = _checksum(about)
         args = self._ocp.args
         saved = args.Composite(state=args.PyTreeSave(arrays), meta=args.JsonSave(about))
         try:
-            self._open().save(step, args=saved, force=True)
+            with in_turn(self):
+                if not self._directory.is_dir():  # Orbax would make a new one
+                    raise FileNotFoundError("the directory was removed during the run")
+                self._open().save(step, args=saved, force=True)
         except Exception as error:
             raise self._unwritten(step, error) from error
-        self.saved_step = step
+        self._saved = step
+
+    def wait(self) -> None:
+        """Waits for what is being written, for another run of this process."""
+        if self._manager is not None:
+            self._manager.wait_until_finished()
 
     def close(self) -> None:
         """Waits for what is being written.
@@ -163,21 +186,24 @@ class Store:
         Raises:
             UsageError: It could not be written.
         """
-        manager, self._manager = self._manager, None
-        if manager is None:
+        if self._manager is None:
+            over(self)
             return
         try:
-            manager.close()
+            with in_turn(self):
+                manager, self._manager = self._manager, None
+                manager.close()
         except Exception as error:
-            raise self._unwritten(self.saved_step, error) from error
+            raise self._unwritten(self._saved, error) from error
+        finally:
+            over(self)
 
     def _unwritten(self, step: Any, error: Exception) -> UsageError:
-        if self._manager is not None:
-            with contextlib.suppress(Exception):  # the one before may still be being written
-                self._manager.wait_until_finished()
+        with contextlib.suppress(Exception), in_turn(self):
+            self.wait()  # the one before may still be being written
         kept = [each for each in self._steps() if each != step]
-        self.saved_step = kept[0] if kept else None
-        newest = f"the newest that is there is of step {kept[0]}" if kept else "there is none yet"
+        self._saved = kept[0] if kept else None
+        newest = f"the newest that is there is of step {kept[0]}" if kept else "no other is there"
         return UsageError(
             f"the checkpoint of step {step} could not be written to {str(self._directory)!r}: "
             f"{_first_line(error)}; {newest}; make room there, or give another directory"
@@ -195,6 +221,8 @@ class Store:
 
     def _steps(self) -> list[int]:
         """The steps of which there is a folder under its final name, newest first."""
+        if not self._directory.is_dir():
+            return []
         names = [each.name for each in self._directory.iterdir() if each.is_dir()]
         return sorted((int(name) for name in names if name.isdecimal()), reverse=True)
 
@@ -204,7 +232,9 @@ class Store:
         with ocp.Checkpointer(ocp.JsonCheckpointHandler()) as reader:
             meta = reader.restore(folder / "meta", args=ocp.args.JsonRestore())
         if meta.get("schema") != _SCHEMA:
-            raise ValueError(f"its schema is {meta.get('schema')!r}, not {_SCHEMA!r}")
+            raise ValueError(f"its schema is {short(meta.get('schema'))}, not {_SCHEMA!r}")
+        if meta.pop("checksum", None) != _checksum(meta):
+            raise ValueError("what meta/metadata says is not what was written")
         kinds = [_kind(text) for _, text in meta["leaves"]]
         present = {_name(i): x for i, x in enumerate(kinds) if 0 not in x[1]}
         with ocp.Checkpointer(ocp.PyTreeCheckpointHandler()) as reader:
@@ -245,6 +275,24 @@ class Store:
             count += 1
             path = self._directory / f"{name}.{count}"
         return path
+
+
+def _check_local(directory: str) -> None:
+    if not directory or "\0" in directory:
+        raise ValueError(
+            f"directory must be a path, got directory={directory!r}: the current directory is '.'"
+        )
+    # `Path` makes one slash of two.
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", directory):
+        raise ValueError(
+            f"directory must be on a disk of this machine, got directory={short(directory)}: save "
+            "there and copy it, or mount it"
+        )
+
+
+def _checksum(about: dict[str, Any]) -> int:
+    """Of what JSON makes of it, in whatever order."""
+    return zlib.crc32(json.dumps(json.loads(json.dumps(about)), sort_keys=True).encode())
 
 
 def _import_orbax() -> Any:
