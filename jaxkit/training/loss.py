@@ -63,7 +63,7 @@ class Loss:
         value, metrics = self._taken_apart(self._fun(*args, **kwargs))
         given = [("the loss", value), *((f"metric {name!r}", x) for name, x in metrics.items())]
         self.leaves_padding_out = self.takes_mask or all(jnp.ndim(x) == 1 for _, x in given)
-        reduced = [_number(called, x, weight) for called, x in given]
+        reduced = [_number(called, x, weight, whole=not self.takes_mask) for called, x in given]
         return reduced[0], dict(zip(metrics, reduced[1:], strict=True))
 
     def value_and_grad(
@@ -120,16 +120,30 @@ class Loss:
 def _mask(batch: Any, weight: Any) -> Any:
     if weight is None:
         return jnp.ones(jnp.shape(jax.tree.leaves(batch)[0])[0], jnp.float32)
-    return (weight > 0).astype(jnp.float32)
+    real = weight > 0
+    # A part that is all padding counts nothing, but its mean over no rows would be 0 / 0, which a
+    # gradient keeps whatever it is multiplied by: its rows, which repeat a real one, stand for it.
+    return (real | ~real.any()).astype(jnp.float32)
 
 
-def _number(called: str, value: Any, weight: Any) -> Any:
-    """One number of a result: the mean of the real rows where there is one for each row."""
+def _number(called: str, value: Any, weight: Any, *, whole: bool) -> Any:
+    """One number of a result: the mean of the real rows where there is one for each row.
+
+    Args:
+        called: What messages call it.
+        value: What the loss returned.
+        weight: As in `Loss`.
+        whole: Whether one number is that of all rows, not the mean of those that the mask leaves.
+    """
     value = jnp.asarray(value)
     narrow = not jnp.issubdtype(value.dtype, jnp.floating) or jnp.finfo(value.dtype).bits < 32
     value = value.astype(jnp.float32) if narrow else value
     if value.ndim == 0:
-        return value
+        if whole or weight is None:
+            return value
+        # The mean of the real rows of this part; of all parts, it counts as many as those are.
+        share = jnp.mean(weight).astype(value.dtype)
+        return jnp.where(share > 0, value * share, 0)
     if weight is None:
         return jnp.mean(value)
     if value.shape != weight.shape:

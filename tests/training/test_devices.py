@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -19,7 +20,7 @@ CLIP = jaxkit.clip_gradients(max_norm=0.5, has_value=True)
 @pytest.mark.parametrize("loss", [each, masked])
 def test_four_are_as_one(parallel: Any, loss: Any) -> None:
     options = {"epochs": 3, "transforms": [CLIP], "log_every": 1, "validation": batches(seed=1)}
-    data = batches() if loss is masked and parallel == "pmap" else batches(rows=3 * 16 + 7)
+    data = batches(rows=3 * 16 + 7)
     one = fit(model(), loss, data, adam(), **options)
     four = fit(model(), loss, data, adam(), devices=4, parallel=parallel, **options)
     assert_close(four.model, one.model, rtol=1e-4)
@@ -28,6 +29,32 @@ def test_four_are_as_one(parallel: Any, loss: Any) -> None:
         assert a.keys() == b.keys()
         np.testing.assert_allclose(list(a.values()), list(b.values()), rtol=1e-4)
     assert four.report.ok
+
+
+def masked_and_more(model: Any, batch: Any, mask: Any) -> Any:
+    values = each(model, batch)
+    worst = jnp.sum(jnp.abs(values) * mask) / jnp.sum(mask)
+    return jnp.sum(values * mask) / jnp.sum(mask), {"each": values, "masked": worst}
+
+
+@pytest.mark.parametrize("rows", [56, 8])
+def test_a_mean_by_mask_counts_the_real_rows_of_each_device(rows: int) -> None:
+    """Of 8 rows of 64 on 4 devices, 3 have padding only: their mean is one of nothing."""
+    data = batches(rows=64 + rows, size=64)
+    options = {"epochs": 2, "log_every": 1, "has_aux": True, "validation": data}
+    one = fit(model(), masked_and_more, data, adam(), **options)
+    for parallel in ("sharding", "pmap"):
+        four = fit(model(), masked_and_more, data, adam(), devices=4, parallel=parallel, **options)
+        assert_close(four.model, one.model, rtol=1e-4)
+        assert compiles(four) == 1
+        for a, b in zip(one.history, four.history, strict=True):
+            np.testing.assert_allclose(list(a.values()), list(b.values()), rtol=1e-4)
+
+
+def test_no_step_is_lost_to_a_device_that_has_padding_only() -> None:
+    data = batches(rows=64 + 8, size=64)
+    options = {"devices": 4, "parallel": "pmap", "on_nonfinite": "skip"}
+    assert fit(model(), masked, data, adam(), **options).report.ok
 
 
 def test_a_mesh_and_a_list() -> None:

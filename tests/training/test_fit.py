@@ -137,6 +137,16 @@ def test_microbatches_leave_padding_out_too() -> None:
     np.testing.assert_allclose([row["error"] for row in result.history], losses, rtol=1e-4)
 
 
+def test_a_mean_by_mask_in_microbatches() -> None:
+    """Of 5 rows in 8 microbatches of 2, three have padding only."""
+    data = batches(rows=3 * 16 + 5)
+    link = jaxkit.accumulate_gradients(n=8, has_value=True)
+    wanted, losses = by_hand(model(), each, data, adam())
+    result = fit(model(), masked, data, adam(), transforms=[link], log_every=1)
+    assert_close(result.model, wanted, rtol=1e-4)
+    np.testing.assert_allclose([row["loss"] for row in result.history], losses, rtol=1e-4)
+
+
 def test_a_key_for_each_step() -> None:
     def loss(model: Any, batch: Any, key: Any) -> Any:
         return each(model, batch) + 0 * jax.random.uniform(key), {"draw": jax.random.uniform(key)}
