@@ -10,7 +10,9 @@ import jax
 import numpy as np
 
 from jaxkit.training.filling import filled, weights
+from jaxkit.training.likeness import check_first, check_like, check_source, named
 from jaxkit.training.owning import Owning
+from jaxkit.training.words import kind, short
 
 __all__ = ["Batch", "Data", "Ragged"]
 
@@ -50,7 +52,7 @@ class Data:
         pads_first: Whether the first batch, too, may be padded, so that devices have equal parts.
 
     Raises:
-        TypeError: It cannot be gone through.
+        TypeError: It cannot be gone through, or is one batch.
     """
 
     def __init__(
@@ -64,13 +66,11 @@ class Data:
         name: str = "batches",
         pads_first: bool = False,
     ) -> None:
-        if not callable(source) and not isinstance(source, Iterable):
-            raise TypeError(
-                f"{name} must be an iterable of batches, or a function from the epoch to one, "
-                f"got {source!r} of type {type(source).__name__}"
-            )
+        check_source(source, name)
         if ragged not in get_args(Ragged):
-            raise ValueError(f"ragged must be 'pad', 'drop' or 'compile', got ragged={ragged!r}")
+            raise ValueError(
+                f"ragged must be 'pad', 'drop' or 'compile', got ragged={short(ragged)}"
+            )
         self._source, self._divisor = source, divisor
         self.ragged: Ragged = ragged
         self._place, self._may_pad, self._name = place, may_pad, name
@@ -115,8 +115,8 @@ class Data:
         made = self._source(number)
         if not isinstance(made, Iterable):
             raise TypeError(
-                f"{self._name}({number}) must return an iterable of batches, got {made!r} of type "
-                f"{type(made).__name__}"
+                f"{self._name}({number}) must return an iterable of batches, got {short(made)} of "
+                f"type {type(made).__name__}"
             )
         self.length = _length(made)
         return made
@@ -125,8 +125,10 @@ class Data:
         """What the first batch was, in words; empty before there was one."""
         if self._structure is None:
             return ""
-        kinds = [_kind((self.rows, *shape), dtype) for shape, dtype in self._kinds]
-        return str(jax.tree.unflatten(self._structure, map(_Word, kinds)))
+        kinds = [kind((self.rows, *shape), dtype) for shape, dtype in self._kinds]
+        text = str(jax.tree.unflatten(self._structure, map(_Word, kinds)))
+        alone = jax.tree_util.treedef_is_leaf(self._structure)
+        return f"{text} (if {self._name}= is one batch, put it in a list)" if alone else text
 
     def _check_count(self, number: int, count: int, skip: int) -> None:
         if count == 0 and skip == 0:
@@ -148,15 +150,19 @@ class Data:
 
     def _made(self, values: Any, epoch: int, position: int) -> Batch | None:
         leaves, structure = jax.tree.flatten(values)
-        leaves = [x if hasattr(x, "dtype") and hasattr(x, "shape") else _array(x) for x in leaves]
+        leaves = [
+            x if hasattr(x, "dtype") and hasattr(x, "shape") else np.asarray(x) for x in leaves
+        ]
         kinds = [(tuple(x.shape[1:]), x.dtype) for x in leaves]
-        first = self._structure is None
-        if first or structure != self._structure or kinds != self._kinds:
-            self._first(values, leaves, structure, kinds, epoch, position)
+        known = self._structure is not None
+        if not known or structure != self._structure or kinds != self._kinds:
+            self._first(values, leaves, structure, kinds, self._at(epoch, position))
         sizes = {leaf.shape[0] if leaf.shape else None for leaf in leaves}
         if len(sizes) > 1 or None in sizes:
             self._refuse_rows(values, leaves, epoch, position)
         rows: int = leaves[0].shape[0]
+        if rows == 0 and (self.rows is None or self.ragged != "drop"):
+            raise ValueError(f"{self._at(epoch, position)} has no rows: leave it out")
         values = structure.unflatten(self._owning(leaves))
         if self.rows is None:
             self.rows = rows
@@ -183,8 +189,6 @@ class Data:
                 f"ragged={what!r} none may be larger than the first; let the first be the largest, "
                 "or give ragged='compile'"
             )
-        if rows == 0:
-            raise ValueError(f"{self._at(epoch, position)} has no rows: leave it out")
         if what == "pad":
             padded, weight = filled(values, size), weights(rows, size)
             if self._may_pad(padded, weight):
@@ -204,39 +208,19 @@ class Data:
             )
 
     def _first(
-        self, values: Any, leaves: list[Any], structure: Any, kinds: Any, epoch: int, position: int
+        self, values: Any, leaves: list[Any], structure: Any, kinds: list[Any], here: str
     ) -> None:
         """Remembers what the first batch is like; refuses another that is not like it."""
+        check_first(values, leaves, here, first=self._structure is None, name=self._name)
         if self._structure is None:
-            if not leaves:
-                raise ValueError(f"{self._at(epoch, position)} has no arrays, got {values!r}")
-            for (path, _), leaf in zip(_named(values), leaves, strict=True):
-                if not leaf.shape:
-                    raise ValueError(
-                        f"batch{path} of {self._at(epoch, position)} has no batch axis: every "
-                        "array of a batch has one row for each example along its first axis"
-                    )
             self._structure, self._kinds = structure, kinds
-            return
-        here = self._at(epoch, position)
-        way = "all batches must be alike but for their number of rows"
-        if structure != self._structure:
-            raise ValueError(
-                f"{here} has the structure {structure}, and the first {self._structure}: {way}"
-            )
-        for (path, _), (shape, dtype), (shape_0, dtype_0) in zip(
-            _named(values), kinds, self._kinds, strict=True
-        ):
-            if (shape, dtype) != (shape_0, dtype_0):
-                raise ValueError(
-                    f"batch{path} of {here} has rows of {_kind(shape, dtype)}, and in the first "
-                    f"they were {_kind(shape_0, dtype_0)}: {way}"
-                )
+        else:
+            check_like(values, (structure, kinds), (self._structure, self._kinds), here)
 
     def _refuse_rows(self, values: Any, leaves: list[Any], epoch: int, position: int) -> None:
         sizes = [
             f"batch{path} {leaf.shape[0] if leaf.shape else 'none'}"
-            for (path, _), leaf in zip(_named(values), leaves, strict=True)
+            for path, leaf in zip(named(values), leaves, strict=True)
         ]
         raise ValueError(
             f"the arrays of {self._at(epoch, position)} must have one row for each example, got "
@@ -257,18 +241,3 @@ class _Word(str):
 
 def _length(source: Iterable[Any]) -> int | None:
     return len(source) if isinstance(source, Sized) else None
-
-
-def _array(leaf: Any) -> Any:
-    return np.asarray(leaf)
-
-
-def _named(values: Any) -> list[tuple[str, Any]]:
-    return [
-        (jax.tree_util.keystr(path), leaf)
-        for path, leaf in jax.tree_util.tree_flatten_with_path(values)[0]
-    ]
-
-
-def _kind(shape: tuple[Any, ...], dtype: Any) -> str:
-    return f"{np.dtype(dtype) if not hasattr(dtype, 'name') else dtype.name}{list(shape)}"

@@ -218,7 +218,7 @@ def test_a_link_that_stands_in_no_list() -> None:
 
 def test_arrays_in_place_of_batches() -> None:
     """Each array is gone through as if it were a batch: the note says what the loss was given."""
-    x, y = np.ones((6, 4), np.float32), np.ones(6, np.float32)
+    x, y = np.ones((6, 4), np.float32), np.ones((6, 4), np.float32)
 
     def loss(model: Any, batch: Any) -> Any:
         x, y = batch
@@ -227,4 +227,7 @@ def test_arrays_in_place_of_batches() -> None:
     with pytest.raises(ValueError, match="unpack") as caught:
         fit(model(), loss, (x, y), adam())
     note = next(each for each in caught.value.__notes__ if "jaxkit" in each)
-    assert "had done 0 steps, and the first batch was float32[6, 4];" in note
+    assert (
+        "had done 0 steps, and the first batch was float32[6, 4] (if batches= is one batch, put it "
+        "in a list);"
+    ) in note

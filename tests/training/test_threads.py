@@ -35,19 +35,19 @@ def in_threads(count: int, work: Any) -> list[Any]:
     return found
 
 
-@pytest.mark.parametrize("asynchronous", [True, False])
-def test_four_runs_that_save_at_once(tmp_path: Path, asynchronous: bool) -> None:
-    def run(i: int, steps: int = 12) -> Any:
-        there = Checkpoints(tmp_path / str(i), every=1, asynchronous=asynchronous)
+def test_four_runs_that_save_at_once(tmp_path: Path) -> None:
+    def run(i: int, steps: int = 5) -> Any:
+        # The last one does not save in the background.
+        there = Checkpoints(tmp_path / str(i), every=1, asynchronous=i < 3)
         return fit(model(), each, batches(), adam(), steps=steps, checkpoints=there)
 
     results = in_threads(4, run)
-    assert [getattr(result, "step", result) for result in results] == [12] * 4
+    assert [getattr(result, "step", result) for result in results] == [5] * 4
     for i in range(4):
-        assert sorted(path.name for path in (tmp_path / str(i)).iterdir()) == ["10", "11", "12"]
-    again = in_threads(4, lambda i: run(i, steps=13))
-    assert [getattr(result, "step", result) for result in again] == [13] * 4
-    assert_equal(again[0].model, fit(model(), each, batches(), adam(), steps=13).model)
+        assert sorted(path.name for path in (tmp_path / str(i)).iterdir()) == [*"345"]
+    again = in_threads(2, lambda i: run(i, steps=7))
+    assert [getattr(result, "step", result) for result in again] == [7] * 2
+    assert_equal(again[0].model, fit(model(), each, batches(), adam(), steps=7).model)
 
 
 def test_a_run_within_a_run(tmp_path: Path) -> None:
@@ -58,7 +58,7 @@ def test_a_run_within_a_run(tmp_path: Path) -> None:
     there = Checkpoints(tmp_path / "outer", every=1)
     fit(model(), each, batches(), adam(), checkpoints=there, callbacks=[inner])
     names = {path.name: sorted(each.name for each in path.iterdir()) for path in tmp_path.iterdir()}
-    assert names == dict.fromkeys(["outer", "inner1", "inner2", "inner3", "inner4"], [*"234"])
+    assert names == {name: [*"234"] for name in ("outer", "inner1", "inner2", "inner3", "inner4")}
 
 
 def test_what_fails_in_one_is_not_told_to_another(
@@ -165,8 +165,9 @@ def test_each_byte_of_what_is_said_of_a_checkpoint(tmp_path: Path) -> None:
         warnings.simplefilter("always")
         result = fit(model(), each, batches(), adam(), checkpoints=there)
     assert result.step == 4
-    assert [str(each.message) for each in caught if each.category is RuntimeWarning] == [
+    (said,) = [str(each.message) for each in caught if each.category is RuntimeWarning]
+    assert said == (
         "the checkpoint of step 4 (what meta/metadata says is not what was written): not whole, "
-        f"renamed to STEP.damaged; going on from the newest whole checkpoint in "
+        "renamed to STEP.damaged; going on from the newest whole checkpoint in "
         f"{str(tmp_path / 'saved')!r}, of step 2"
-    ]
+    )
