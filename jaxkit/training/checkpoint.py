@@ -85,7 +85,7 @@ class Store:
         self._options = options
         self.every = options.every
         directory = os.path.expanduser(os.fsdecode(options.directory))
-        self._directory = Path(os.path.abspath(directory))
+        self.directory = Path(os.path.abspath(directory))
         self._check_writable()
         self._manager: Any = None
         self._saved: int | None = None
@@ -93,17 +93,17 @@ class Store:
     @property
     def saved_step(self) -> int | None:
         """The step of the newest checkpoint; None where there is none, or none any more."""
-        return self._saved if self._directory.is_dir() else None
+        return self._saved if self.directory.is_dir() else None
 
     def _check_writable(self) -> None:
-        probe = self._directory / f".jaxkit-{os.getpid()}"
+        probe = self.directory / f".jaxkit-{os.getpid()}"
         try:
-            self._directory.mkdir(parents=True, exist_ok=True)
+            self.directory.mkdir(parents=True, exist_ok=True)
             probe.touch()
             probe.unlink(missing_ok=True)  # another thread may have been quicker
         except OSError as error:
             raise UsageError(
-                f"checkpoints cannot be written to {str(self._directory)!r}: {error.strerror}; "
+                f"checkpoints cannot be written to {str(self.directory)!r}: {error.strerror}; "
                 "give a directory that this process may write"
             ) from error
 
@@ -132,7 +132,7 @@ class Store:
             return from_host(arrays, like), meta
         if damaged:
             raise UsageError(
-                f"no checkpoint in {str(self._directory)!r} is whole: {_listed(damaged)}; give "
+                f"no checkpoint in {str(self.directory)!r} is whole: {_listed(damaged)}; give "
                 "another directory to begin anew"
             )
         return None
@@ -142,7 +142,7 @@ class Store:
         steps = self._steps()
         if steps:
             raise UsageError(
-                f"resume=False begins anew, and {str(self._directory)!r} has checkpoints of "
+                f"resume=False begins anew, and {str(self.directory)!r} has checkpoints of "
                 f"another run, up to step {steps[0]}: give another directory, or resume=True"
             )
 
@@ -168,7 +168,7 @@ class Store:
         saved = args.Composite(state=args.PyTreeSave(arrays), meta=args.JsonSave(about))
         try:
             with in_turn(self):
-                if not self._directory.is_dir():  # Orbax would make a new one
+                if not self.directory.is_dir():  # Orbax would make a new one
                     raise FileNotFoundError("the directory was removed during the run")
                 self._open().save(step, args=saved, force=True)
         except Exception as error:
@@ -205,7 +205,7 @@ class Store:
         self._saved = kept[0] if kept else None
         newest = f"the newest that is there is of step {kept[0]}" if kept else "no other is there"
         return UsageError(
-            f"the checkpoint of step {step} could not be written to {str(self._directory)!r}: "
+            f"the checkpoint of step {step} could not be written to {str(self.directory)!r}: "
             f"{_first_line(error)}; {newest}; make room there, or give another directory"
         )
 
@@ -216,24 +216,25 @@ class Store:
                 enable_async_checkpointing=self._options.asynchronous,
                 cleanup_tmp_directories=True,
             )
-            self._manager = self._ocp.CheckpointManager(self._directory, options=options)
+            self._manager = self._ocp.CheckpointManager(self.directory, options=options)
         return self._manager
 
     def _steps(self) -> list[int]:
         """The steps of which there is a folder under its final name, newest first."""
-        if not self._directory.is_dir():
+        if not self.directory.is_dir():
             return []
-        names = [each.name for each in self._directory.iterdir() if each.is_dir()]
+        names = [each.name for each in self.directory.iterdir() if each.is_dir()]
         return sorted((int(name) for name in names if name.isdecimal()), reverse=True)
 
     def _read(self, step: int) -> tuple[dict[str, Any], list[Any]]:
-        folder = self._directory / str(step)
+        folder = self.directory / str(step)
         ocp = self._ocp
         with ocp.Checkpointer(ocp.JsonCheckpointHandler()) as reader:
             meta = reader.restore(folder / "meta", args=ocp.args.JsonRestore())
         if meta.get("schema") != _SCHEMA:
             raise ValueError(f"its schema is {short(meta.get('schema'))}, not {_SCHEMA!r}")
-        if meta.pop("checksum", None) != _checksum(meta):
+        # Those of before 2026-11-23 have none.
+        if "checksum" in meta and meta.pop("checksum") != _checksum(meta):
             raise ValueError("what meta/metadata says is not what was written")
         kinds = [_kind(text) for _, text in meta["leaves"]]
         present = {_name(i): x for i, x in enumerate(kinds) if 0 not in x[1]}
@@ -251,7 +252,7 @@ class Store:
         for name in [*here, *there]:
             if here.get(name) != there.get(name):
                 raise UsageError(
-                    f"the checkpoint of step {step} in {str(self._directory)!r} is of another "
+                    f"the checkpoint of step {step} in {str(self.directory)!r} is of another "
                     f"model or optimiser: {name} is {there.get(name, 'not there')} in it, and "
                     f"{here.get(name, 'not there')} in this run; give another directory, or the "
                     "model that it was written for"
@@ -261,19 +262,19 @@ class Store:
         if not damaged:
             return
         for step, _ in damaged:
-            os.replace(self._directory / str(step), self._free(f"{step}.damaged"))
+            os.replace(self.directory / str(step), self._free(f"{step}.damaged"))
         warnings.warn(
             f"{_listed(damaged)}: not whole, renamed to STEP.damaged; going on from the newest "
-            f"whole checkpoint in {str(self._directory)!r}, of step {whole}",
+            f"whole checkpoint in {str(self.directory)!r}, of step {whole}",
             RuntimeWarning,
             stacklevel=5,
         )
 
     def _free(self, name: str) -> Path:
-        path, count = self._directory / name, 1
+        path, count = self.directory / name, 1
         while path.exists():
             count += 1
-            path = self._directory / f"{name}.{count}"
+            path = self.directory / f"{name}.{count}"
         return path
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import jax.numpy as jnp
+
+from jaxkit.training.words import short
 
 __all__ = ["DynamicLossScale", "LossScale", "StaticLossScale"]
 
@@ -76,6 +79,7 @@ class DynamicLossScale:
     def __post_init__(self) -> None:
         for name in ("initial", "every", "smallest"):
             _positive(name, getattr(self, name))
+        _positive("factor", self.factor)
         if not self.factor > 1:
             raise ValueError(f"factor must be more than 1, got factor={self.factor!r}")
 
@@ -106,5 +110,6 @@ LossScale = StaticLossScale | DynamicLossScale
 
 
 def _positive(name: str, value: Any) -> None:
-    if not isinstance(value, (int, float)) or isinstance(value, bool) or not value > 0:
-        raise ValueError(f"{name} must be a positive number, got {name}={value!r}")
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not 0 < value < math.inf:
+        raise ValueError(f"{name} must be a positive number, got {name}={short(value)}")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple, get_args
 
@@ -16,6 +18,7 @@ from jaxkit.training.finite import all_finite
 from jaxkit.training.loss import Loss
 from jaxkit.training.scaling import LossScale
 from jaxkit.training.state import State, initial, joined
+from jaxkit.training.words import short, what
 from jaxkit.transforms import Transform, chain
 
 __all__ = ["OnNonfinite", "Out", "Program"]
@@ -67,12 +70,13 @@ class Program:
     ) -> None:
         if on_nonfinite not in get_args(OnNonfinite):
             raise ValueError(
-                f"on_nonfinite must be 'stop', 'skip' or 'raise', got on_nonfinite={on_nonfinite!r}"
+                "on_nonfinite must be 'stop', 'skip' or 'raise', got "
+                f"on_nonfinite={short(on_nonfinite)}"
             )
         if scale is not None and not isinstance(scale, LossScale):
             raise TypeError(
                 "loss_scale must be DynamicLossScale() or StaticLossScale(2.0**15), got "
-                f"loss_scale={scale!r} of type {type(scale).__name__}"
+                f"loss_scale={short(scale)} of type {type(scale).__name__}"
             )
         self.structure: Any = None  # of the state; known once there is one
         self._optax = _import_optax()
@@ -147,7 +151,11 @@ class Program:
         )
 
     def _updated(self, params: Any, state: Any, grads: Any, value: Any) -> tuple[Any, Any]:
-        updates, new = self.optimizer.update(grads, state, params, value=value)
+        try:
+            updates, new = self.optimizer.update(grads, state, params, value=value, grad=grads)
+        except TypeError as error:
+            _explain_missing(error)
+            raise
         return self._optax.apply_updates(params, updates), jax.tree.map(_like, new, state)
 
     def _validation_step(self) -> Callable[..., Any]:
@@ -191,17 +199,36 @@ def _checked(optimizer: Any, optax: Any) -> Any:
     if not (hasattr(optimizer, "init") and hasattr(optimizer, "update")):
         raise TypeError(
             "optimizer must be one of optax's, such as optax.adam(1e-3), got "
-            f"optimizer={optimizer!r} of type {type(optimizer).__name__}"
+            f"optimizer={short(optimizer)} of type {type(optimizer).__name__}"
         )
     return optax.with_extra_args_support(optimizer)
+
+
+def _explain_missing(error: TypeError) -> None:
+    """Raises an error of ours where the optimiser asks for what a step cannot give it."""
+    found = re.search(r"missing \d+ required keyword-only arguments?: (.+)", str(error))
+    if found is None:
+        return
+    hint = ""
+    if "'value_fn'" in found[1]:
+        hint = (
+            ": a line search takes the loss more than once a step; take one without, as "
+            "optax.lbfgs(1e-2, linesearch=None)"
+        )
+    raise TypeError(
+        f"fit gives an optimizer the gradients, value= and grad=, and this one needs {found[1]}, "
+        f"too{hint}"
+    ) from error
 
 
 def _checked_links(transforms: Any) -> Sequence[Callable[..., Any]]:
     if callable(transforms) or not isinstance(transforms, Sequence):
         raise TypeError(
             "transforms must be a list of links, as in transforms=[clip], got "
-            f"transforms={transforms!r} of type {type(transforms).__name__}"
+            f"transforms={short(transforms)} of type {type(transforms).__name__}"
         )
+    for link in transforms:
+        _check_link(link)
     for link in chain(*transforms).links:
         if not isinstance(link, Transform) or "has_value" not in link.signature.parameters:
             continue
@@ -211,6 +238,21 @@ def _checked_links(transforms: Any) -> Sequence[Callable[..., Any]]:
                 "and would take the loss for one of the gradients: give it has_value=True"
             )
     return transforms
+
+
+def _check_link(link: Any) -> None:
+    if hasattr(link, "init") and hasattr(link, "update"):
+        raise TypeError(
+            f"transforms are functions of functions, got one of optax's, {short(link)}: give it "
+            "with the optimiser, as optimizer=optax.chain(optax.clip(1.0), optax.adam(1e-3))"
+        )
+    fun = link.func if isinstance(link, functools.partial) else link
+    takes_gradients = jax.grad, jax.value_and_grad, eqx.filter_grad, eqx.filter_value_and_grad
+    if any(fun is each for each in takes_gradients):
+        raise TypeError(
+            f"transforms are put around a function that returns (loss, gradients), which "
+            f"{fun.__name__} cannot differentiate: leave it out, fit takes the gradients itself"
+        )
 
 
 def _head(result: Any, has_aux: bool) -> Any:
@@ -224,7 +266,7 @@ def _head(result: Any, has_aux: bool) -> Any:
     if not fits:
         raise TypeError(
             f"transforms must return {form} as the function under them does, got "
-            f"{type(result).__name__}: give a link has_value=True, and none with_norm=True"
+            f"{what(result)}: give a link has_value=True, and none with_norm=True"
         )
     return result if has_aux else ((result[0], {}), result[1])
 

@@ -149,8 +149,8 @@ def test_transforms_that_return_something_else() -> None:
     with pytest.raises(TypeError) as caught:
         fit(model(), each, batches(), adam(), transforms=[link])
     assert str(caught.value) == (
-        "transforms must return (loss, gradients) as the function under them does, got tuple: give "
-        "a link has_value=True, and none with_norm=True"
+        "transforms must return (loss, gradients) as the function under them does, got "
+        "((float32[], Linear), float32[]): give a link has_value=True, and none with_norm=True"
     )
     with pytest.raises(TypeError, match="links must be functions from function to function"):
         fit(model(), each, batches(), adam(), transforms=[1])  # pyright: ignore[reportArgumentType]
