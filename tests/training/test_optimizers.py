@@ -68,8 +68,9 @@ def test_an_error_of_its_own_is_left_alone() -> None:
         raise TypeError("mine")
 
     mine = optax.GradientTransformation(lambda params: (), broken)
-    with pytest.raises(TypeError, match=r"^mine$"):
+    with pytest.raises(TypeError) as caught:
         fit(model(), each, batches(), mine)
+    assert str(caught.value) == "mine"
 
 
 def test_optimizer_and_batches_the_wrong_way_round() -> None:
