@@ -203,7 +203,14 @@ def manual_axes(eqn: Any) -> tuple[Any, ...]:
 
 def name_stack(eqn: Any) -> str:
     """The named scopes of an equation, relative to the jaxpr that it stands in."""
-    return str(getattr(eqn.source_info, "name_stack", "") or "")
+    stack = getattr(eqn.source_info, "name_stack", None)
+    return "" if stack is None else _text_of(stack)
+
+
+@functools.lru_cache(maxsize=10_000)
+def _text_of(stack: Any) -> str:
+    """Few stacks are many equations', and JAX puts the text together anew each time."""
+    return str(stack)
 
 
 def bind(eqn: Any, operands: Sequence[Any]) -> list[Any]:
