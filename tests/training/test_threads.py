@@ -8,6 +8,8 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from jaxkit.errors import UsageError
@@ -173,3 +175,22 @@ def test_each_byte_of_what_is_said_of_a_checkpoint(tmp_path: Path) -> None:
         "renamed to STEP.damaged; going on from the newest whole checkpoint in "
         f"{str(tmp_path / 'saved')!r}, of step 2"
     )
+
+
+def test_a_number_that_was_changed(tmp_path: Path) -> None:
+    """Orbax has no checksum of arrays that are large: a byte of one would go unnoticed."""
+    mine = {"w": jnp.asarray(np.random.default_rng(0).normal(size=(100, 300)), jnp.float32)}
+
+    def loss(model: Any, batch: Any) -> Any:
+        return jnp.square(batch["x"] @ model["w"][:3] - 1).mean(axis=1)
+
+    there = Checkpoints(tmp_path / "saved", every=2)
+    whole = fit(mine, loss, batches(), adam(), checkpoints=there)
+    files = [each for each in (tmp_path / "saved" / "4" / "state").rglob("*") if each.is_file()]
+    path = max(files, key=lambda each: each.stat().st_size)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    with pytest.warns(RuntimeWarning, match=r"the checkpoint of step 4 \(.* is not what was writ"):
+        again = fit(mine, loss, batches(), adam(), checkpoints=there)
+    assert_equal(again.model, whole.model)
