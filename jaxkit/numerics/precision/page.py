@@ -45,7 +45,7 @@ def blocks_of(
             )
         )
     blocks += [_tree(finding) for finding in findings]
-    off = sorted((x for x in leaves if x.verdict in _WRONG), key=lambda x: -x.norm)
+    off = sorted((x for x in leaves if x.verdict in _WRONG), key=_rank)
     if off:
         blocks.append(_table(off[:_OUTPUTS], len(off)))
     heats = _source(findings, lines)
@@ -56,14 +56,26 @@ def blocks_of(
 
 def _head(name: str, leaves: Sequence[Leaf], findings: Sequence[Finding]) -> str:
     outputs = counted(len(leaves), "output")
-    off = sum(leaf.verdict in _WRONG for leaf in leaves)
+    bad = sum(_is_bad(leaf) for leaf in leaves)
+    off = sum(leaf.verdict in _WRONG for leaf in leaves) - bad
     if off:
-        return f"{name}: {off} of {outputs} further from double precision than allowed"
+        text = f"{name}: {off} of {outputs} further from double precision than allowed"
+        return f"{text}, {bad} not finite" if bad else text
+    if bad:
+        return f"{name}: {bad} of {outputs} not finite"
     if findings:
         return f"{name}: {outputs}, each as close to double precision as allowed"
     if not leaves:
         return f"{name}: no floating-point output, nothing to compare"
     return f"{name}: {outputs}, as close to double precision as allowed: nothing to report"
+
+
+def _is_bad(leaf: Leaf) -> bool:
+    return leaf.verdict == "nonfinite"
+
+
+def _rank(leaf: Leaf) -> tuple[bool, float]:
+    return not _is_bad(leaf), -leaf.norm
 
 
 def _tree(finding: Finding) -> Tree:
@@ -76,17 +88,18 @@ def _tree(finding: Finding) -> Tree:
 
 
 def _table(leaves: Sequence[Leaf], count: int) -> Table:
-    rows = [
-        (leaf.name, _figure(leaf.norm), _figure(leaf.tail), f"{leaf.rtol:.1e}") for leaf in leaves
-    ]
+    rows = [(leaf.name, *_figures(leaf), f"{leaf.rtol:.1e}") for leaf in leaves]
     more = f", the {len(leaves)} worst of {count}" if count > len(leaves) else ""
     right: list[Align] = ["right"] * 3
     columns = ("output", "error", "tail", "allowed")
     return Table(columns, rows, f"relative errors{more}", ["left", *right])
 
 
-def _figure(value: float) -> str:
-    return f"{value:.1e}"
+def _figures(leaf: Leaf) -> tuple[str, str]:
+    """Its norm and its tail; those of the finite elements alone say nothing of the others."""
+    if _is_bad(leaf):
+        return "not finite", ""
+    return f"{leaf.norm:.1e}", f"{leaf.tail:.1e}"
 
 
 def _source(
