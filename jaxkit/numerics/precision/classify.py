@@ -22,6 +22,9 @@ _SOLVERS = frozenset(
 )
 _STEADY = frozenset(("mul", "div", "sqrt", "rsqrt", "cbrt", "square", "integer_pow"))
 
+# What has operands that are integers, and numbers as the others are.
+_OF_INTEGERS = frozenset(("convert_element_type", "pow"))
+
 # An error that grows by no more than this is passed on, not made larger.
 _AMPLIFIES = 16.0
 _CANCELS = 4.0
@@ -119,6 +122,11 @@ def _facts(
         for x, s in zip(values.primals, values.shadows, strict=True)
         if np.issubdtype(x.dtype, np.inexact)
     ]
+    shown = [
+        (_at(x, index, values.out.shape), _at(s, index, values.out.shape))
+        for x, s in zip(values.primals, values.shadows, strict=True)
+        if name in _OF_INTEGERS or np.issubdtype(x.dtype, np.inexact)
+    ]
     inherited = max((_error(x, s) for x, s in pairs), default=0.0)
     passed = abs(exact - shadow) / size
     if absolute is not None:
@@ -131,8 +139,8 @@ def _facts(
     return Diagnosis(
         "error-accumulation",
         index,
-        [_size(x) for x, _ in pairs],
-        [_size(s) for _, s in pairs],
+        [_size(x) for x, _ in shown],
+        [_size(s) for _, s in shown],
         abs(out) if isinstance(out, complex) else out,
         abs(shadow) if isinstance(shadow, complex) else shadow,
         abs(out - shadow) / size,
@@ -156,6 +164,8 @@ def _size(value: np.ndarray) -> float:
     value = np.asarray(value)
     if value.size == 1:
         first = value.ravel()[0]
+        if np.issubdtype(value.dtype, np.integer):
+            return int(first)
         return abs(first) if np.iscomplexobj(value) else float(first)
     return float(np.max(abs(value), initial=0))
 

@@ -15,8 +15,9 @@ from jaxkit.numerics.precision.analysis import Attributed, Diverged
 from jaxkit.numerics.precision.capture import Values
 from jaxkit.numerics.precision.classify import Diagnosis, classify
 from jaxkit.numerics.precision.outputs import Leaf
+from jaxkit.numerics.precision.patterns import Uses, adds_to_carry, uses_of
 from jaxkit.numerics.precision.plan import Tap
-from jaxkit.numerics.precision.remedies import remedy
+from jaxkit.numerics.precision.remedies import is_lost, is_rounding, remedy
 from jaxkit.numerics.precision.suspects import Statistics, Suspect
 from jaxkit.numerics.precision.tolerance import eps_of, tiny_of
 from jaxkit.numerics.precision.wide import NOT_WIDE, SUMS, is_float, wide
@@ -38,18 +39,21 @@ def findings_of(found: Attributed) -> list[Finding]:
         return []
     guilty = _guilty(diagnosed, found)
     rest = [pair for pair in diagnosed if pair[0] is not guilty[0]]
-    result = [_finding(*guilty, found, "warning")]
+    uses = uses_of(list(found.plan.all_taps()))
+    result = [_finding(*guilty, found, uses, "warning")]
     for suspect, diagnosis in rest:
         if abs(suspect.statistics.contribution) > _MOST:
-            one = _finding(suspect, diagnosis, found, "info")
+            one = _finding(suspect, diagnosis, found, uses, "info")
             if one.where != result[0].where:
-                result.append(dataclasses.replace(one, fix=_of_origin(result[0], one)))
+                fix = _of_origin(result[0], one, suspect.tap, diagnosis)
+                result.append(dataclasses.replace(one, fix=fix))
     return result
 
 
-def _of_origin(guilty: Finding, origin: Finding) -> str | None:
+def _of_origin(guilty: Finding, origin: Finding, tap: Tap, diagnosis: Diagnosis) -> str | None:
     """What to do about an error that another line makes large."""
-    if origin.kind != "error-accumulation" or guilty.where is None:
+    small = origin.kind == "reduction-low-precision" and is_rounding(tap, diagnosis)
+    if guilty.where is None or not (small or origin.kind == "error-accumulation"):
         return origin.fix
     return f"mend line {guilty.where.line}, which magnifies it, or compute this in more digits"
 
@@ -115,7 +119,7 @@ def _diagnose(suspect: Suspect, values: Values, found: Attributed) -> Diagnosis:
     eqn = suspect.tap.eqn
     out = next(var.aval for var in eqn.outvars if is_float(var.aval))
     sums = suspect.tap.primitive in SUMS
-    return classify(
+    diagnosis = classify(
         suspect.tap.primitive,
         values,
         rtol=found.leaf.rtol,
@@ -125,6 +129,11 @@ def _diagnose(suspect: Suspect, values: Values, found: Attributed) -> Diagnosis:
         by_element=found.leaf.verdict == "tail",
         turned=any(suspect.order[1::2][: len(suspect.turn)]),
     )
+    grows = adds_to_carry(suspect.tap.node) or not suspect.turn
+    if diagnosis.kind != "absorption" or grows or is_lost(suspect.tap, diagnosis):
+        return diagnosis
+    # What nothing is added to turn after turn is but rounded, as all is.
+    return dataclasses.replace(diagnosis, kind="error-accumulation")
 
 
 def absolute_of(eqn: Any, values: Values) -> np.ndarray:
@@ -139,7 +148,9 @@ def absolute_of(eqn: Any, values: Values) -> np.ndarray:
             return abs(values.exact)
 
 
-def _finding(suspect: Suspect, diagnosis: Diagnosis, found: Attributed, severity: Any) -> Finding:
+def _finding(
+    suspect: Suspect, diagnosis: Diagnosis, found: Attributed, uses: Uses, severity: Any
+) -> Finding:
     tap, statistics = suspect.tap, suspect.statistics
     kind = diagnosis.kind
     if severity == "warning" and found.leaf.norm >= 0.1:
@@ -149,24 +160,34 @@ def _finding(suspect: Suspect, diagnosis: Diagnosis, found: Attributed, severity
         severity,
         _message(suspect, diagnosis, found),
         where=tap.where,
-        fix=remedy(kind, tap, diagnosis),
+        fix=remedy(kind, tap, diagnosis, uses),
         data=_data(suspect, diagnosis, found, statistics),
     )
 
 
 def _message(suspect: Suspect, diagnosis: Diagnosis, found: Attributed) -> str:
     name, leaf = suspect.tap.primitive, found.leaf
-    operands = " and ".join(f"{x:.9g}" for x in diagnosis.operands)
     text = (
-        f"{name} of {operands} gives {diagnosis.value:.9g} where double precision has "
-        f"{diagnosis.shadow:.9g}: the relative error goes from {diagnosis.inherited:.1e} to "
-        f"{diagnosis.total:.1e}, and {leaf.name} is off by {leaf.error:.1e}"
+        f"{name} of {_operands(suspect.tap, diagnosis)} gives {diagnosis.value:.9g} where double "
+        f"precision has {diagnosis.shadow:.9g}: the relative error goes from "
+        f"{diagnosis.inherited:.1e} to {diagnosis.total:.1e}, and {leaf.name} is off by "
+        f"{leaf.error:.1e}"
     )
     if suspect.turn:
         turn, first = (", ".join(map(str, each)) for each in (suspect.turn, suspect.first_turn))
         text += f"; in iteration {turn} of the loop (from 0)"
         text += " for the first time" if turn == first else f", and off from iteration {first} on"
+    if "transpose(" in suspect.tap.scope:
+        text += "; in the backward pass of this line (in the rule, if it calls a custom_vjp)"
     return text
+
+
+def _operands(tap: Tap, diagnosis: Diagnosis) -> str:
+    integers = [x.aval.dtype.name for x in tap.eqn.invars if not is_float(x.aval)]
+    return " and ".join(
+        f"{x} ({integers[0]})" if isinstance(x, int) and integers else f"{x:.9g}"
+        for x in diagnosis.operands
+    )
 
 
 def _data(
@@ -203,9 +224,9 @@ def divergence_of(found: Diverged, leaf: Leaf) -> Finding:
     return Finding(
         "branch-divergence",
         "warning",
-        f"{decision.primitive} decides otherwise in double precision ({some}): as decided there, "
-        f"{found.left:.0%} of the error of {leaf.name} would be left, which is "
-        f"{leaf.error:.1e}",
+        f"{decision.primitive} decides otherwise in double precision ({some}): {leaf.name} is off "
+        f"by {leaf.error:.1e}, of which {_share(found.left)} would be left if it were decided as "
+        "there",
         where=decision.where,
         fix=remedy("branch-divergence", decision, None),
         data={
@@ -219,6 +240,10 @@ def divergence_of(found: Diverged, leaf: Leaf) -> Finding:
             "rtol": leaf.rtol,
         },
     )
+
+
+def _share(left: float) -> str:
+    return f"{left:.0%}" if left >= 0.005 else "nothing" if left == 0 else "less than 1%"
 
 
 def elsewhere(found: Attributed) -> Finding | None:
@@ -239,10 +264,11 @@ def elsewhere(found: Attributed) -> Finding | None:
 
 def unattributed(leaf: Leaf) -> Finding:
     """Of a program that must not run again all that is known is that an output is off."""
+    off = "not finite" if leaf.verdict == "nonfinite" else f"off by {leaf.error:.1e}"
     return Finding(
         "error-accumulation",
         "warning",
-        f"{leaf.name} is off by {leaf.error:.1e}, but the function calls back "
+        f"{leaf.name} is {off}, but the function calls back "
         "(jax.experimental.io_callback) and must not run again to find the line that is to blame",
         fix="shadow the parts of the function between its callbacks",
         data={"output": leaf.name, "output_error": leaf.norm, "rtol": leaf.rtol},

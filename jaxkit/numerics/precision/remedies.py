@@ -2,141 +2,150 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from types import MappingProxyType
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 
 from jaxkit.numerics.precision.classify import Diagnosis
+from jaxkit.numerics.precision.differences import in_place_of
+from jaxkit.numerics.precision.patterns import (
+    ADDS,
+    Uses,
+    adds_to_carry,
+    is_one,
+    part,
+    terms,
+)
 from jaxkit.numerics.precision.plan import Node, Tap
-from jaxkit.numerics.precision.wide import MOVES
 
-__all__ = ["remedy"]
+__all__ = ["is_lost", "is_rounding", "remedy"]
 
-_ADDS = ("add", "sub", "add_any")
+# More than so many steps of a dtype are not one rounding, nor a few.
+_STEPS, _TERMS = 4, 64
 
 
-def remedy(kind: str, tap: Tap, diagnosis: Diagnosis | None) -> str:
-    """A specific way out, or the general one for the kind."""
+def remedy(
+    kind: str, tap: Tap, diagnosis: Diagnosis | None, uses: Uses = MappingProxyType({})
+) -> str:
+    """A specific way out, or the general one for the kind.
+
+    Args:
+        kind: Of the finding.
+        tap: The equation.
+        diagnosis: What is wrong with it.
+        uses: What is computed from each node.
+    """
+    if kind == "cancellation":
+        return in_place_of(tap, uses) or _GENERAL[kind]
+    if diagnosis is not None and kind == "reduction-low-precision":
+        return _reduction(tap, diagnosis)
+    if diagnosis is not None and kind in ("absorption", "error-accumulation"):
+        found = _running_sum(tap, diagnosis)
+        if found:
+            return found
     for fits in _SPECIFIC.get(kind, ()):
-        found = fits(tap)
+        found = fits(tap, uses)
         if found:
             return found
     return _GENERAL[kind]
 
 
-def _made_of(node: Node) -> list[Node]:
-    """The operands, without what only moves or converts them."""
-    found: list[Node] = []
-    for each in node.inputs:
-        seen = 0
-        while seen < 20 and each.inputs and (each.name in MOVES or each.name in _CONVERTS):
-            each, seen = each.inputs[0], seen + 1
-        found.append(each)
-    return found
+def is_rounding(tap: Tap, diagnosis: Diagnosis) -> bool:
+    """Whether a sum is off by no more than a few roundings, or has but a few terms."""
+    eps = float(jnp.finfo(tap.eqn.outvars[0].aval.dtype).eps)
+    return diagnosis.introduced <= _STEPS * eps or _terms_of(tap.eqn) <= _TERMS
 
 
-_CONVERTS = ("convert_element_type", "reduce_precision", "copy")
+def _terms_of(eqn: Any) -> int:
+    """How many terms an element of a sum has; of a scatter, on average."""
+    name, operand = eqn.primitive.name, eqn.invars[0].aval
+    if name == "dot_general":
+        axes = eqn.params["dimension_numbers"][0][0]
+    elif name in ("cumsum", "cumlogsumexp", "cumprod"):
+        axes = (eqn.params["axis"],)
+    elif name == "reduce_window_sum":
+        return math.prod(eqn.params["window_dimensions"])
+    elif name.startswith("scatter"):
+        return eqn.invars[2].aval.size
+    elif name == "conv_general_dilated":
+        kernel = eqn.invars[1].aval
+        return kernel.size // kernel.shape[eqn.params["dimension_numbers"].rhs_spec[0]]
+    else:
+        axes = eqn.params.get("axes", range(operand.ndim))
+    return math.prod(operand.shape[axis] for axis in axes)
 
 
-def _is_one(node: Node) -> bool:
-    if node.name != "constant":
-        return False
-    value = np.asarray(node.value)
-    return value.size > 0 and bool(np.all(abs(value.astype(float)) == 1))
-
-
-def _names(node: Node, depth: int) -> set[str]:
-    found: set[str] = set()
-    level = [node]
-    for _ in range(depth):
-        level = [below for each in level for below in _made_of(each)]
-        found |= {each.name for each in level}
-    return found
-
-
-def _difference_with_one(tap: Tap) -> str | None:
-    parts = _made_of(tap.node)
-    if not any(_is_one(part) for part in parts):
-        return None
-    other = next((part.name for part in parts if not _is_one(part)), "")
-    return {
-        "exp": "jnp.expm1(x) in place of exp(x) - 1",
-        "cos": "1 - cos(x) is 2 * sin(x / 2) ** 2",
-        "logistic": "1 - sigmoid(x) is sigmoid(-x)",
-        "tanh": "1 - tanh(x) is 2 * sigmoid(-2 * x)",
-        "integer_pow": "1 - x ** 2 is (1 - x) * (1 + x)",
-        "square": "1 - x ** 2 is (1 - x) * (1 + x)",
-        "div": "subtract before dividing: 1 - a / b is (b - a) / b",
-        "pow": "jnp.expm1(y * jnp.log(x)) in place of x ** y - 1",
-        "erf": "1 - erf(x) is jax.scipy.special.erfc(x)",
-        "sqrt": "sqrt(1 + x) - 1 is x / (sqrt(1 + x) + 1)",
-    }.get(other)
-
-
-def _difference(tap: Tap) -> str | None:
-    names = [part.name for part in _made_of(tap.node)]
-    if names.count("sqrt") == 2:
-        return "sqrt(a) - sqrt(b) is (a - b) / (sqrt(a) + sqrt(b))"
-    if names.count("log") == 2:
-        return "log(a) - log(b) is log1p((a - b) / b)"
-    if names.count("exp") == 2:
-        return "exp(a) - exp(b) is exp(b) * expm1(a - b), or 2 * sinh(a) where b is -a"
-    if names.count("div") == 2:
-        return "put both over one denominator: 1 / a - 1 / b is (b - a) / (a * b)"
-    if names.count("cos") == 2:
-        return "cos(a) - cos(b) is -2 * sin((a + b) / 2) * sin((a - b) / 2)"
-    if names.count("sin") == 2:
-        return "sin(a) - sin(b) is 2 * cos((a + b) / 2) * sin((a - b) / 2)"
-    if names.count("atan") == 2:
-        return "atan(a) - atan(b) is atan2(a - b, 1 + a * b)"
-    below = _names(tap.node, 6)
-    if "sqrt" in names and ("sub" in below or "add" in below):
-        return (
-            "the smaller root of a quadratic: compute the root in which nothing cancels, "
-            "q = -(b + sign(b) * sqrt(d)) / 2, and the other as c / q"
-        )
-    if "reduce_sum" in below and (below & {"square", "integer_pow", "mul"}):
-        return (
-            "a variance or distance by moments: subtract the mean (or the other point) before "
-            "squaring, as jnp.var and jnp.linalg.norm(x - y) do"
-        )
-    if "dot_general" in names:
-        return "|x|^2 + |y|^2 - 2 x.y cancels for near points: subtract first, then square"
-    if "sin" in names or "tan" in names:
-        return "use the series of the difference for small arguments: x - sin(x) is near x**3 / 6"
-    return None
-
-
-def _logarithm(tap: Tap) -> str | None:
-    parts = _made_of(tap.node)
-    if tap.primitive in _ADDS and any(_is_one(part) for part in parts):
-        return "if a logarithm follows: jnp.log1p(x) in place of log(1 + x)"
-    if tap.primitive == "log" and parts and parts[0].name in _ADDS:
-        inner = _made_of(parts[0])
-        if any(_is_one(part) for part in inner):
-            if any(part.name == "logistic" for part in inner):
-                return "log(1 - sigmoid(x)) is jax.nn.log_sigmoid(-x)"
-            return "jnp.log1p(x) in place of log(1 + x)"
-    if tap.primitive == "log" and "exp" in _names(tap.node, 3):
+def _logarithm(tap: Tap, uses: Uses) -> str | None:
+    if tap.primitive in ADDS:
+        return _one_and_small(tap.node, uses)
+    if tap.primitive == "pow" and _is_one_and(tap.node.inputs[0]):
+        return "(1 + x) ** n is jnp.exp(n * jnp.log1p(x))"
+    if tap.primitive == "log" and _is_one_and(tap.node.inputs[0]):
+        if any(each.name == "logistic" for _, each in terms(tap.node.inputs[0], depth=1)):
+            return "log(1 - sigmoid(x)) is jax.nn.log_sigmoid(-x)"
+        return "jnp.log1p(x) in place of log(1 + x)"
+    if tap.primitive == "log" and any(each.name == "exp" for each in _near(tap.node, 3)):
         return "jax.nn.logsumexp, or jax.nn.log_softmax in place of the logarithm of a softmax"
     return None
 
 
-def _running_sum(tap: Tap) -> str | None:
-    if not tap.turns or tap.primitive not in _ADDS:
+def _is_one_and(node: Node) -> bool:
+    pair = terms(node, depth=1)
+    return len(pair) == 2 and any(sign > 0 and is_one(each) for sign, each in pair)
+
+
+def _one_and_small(node: Node, uses: Uses) -> str | None:
+    if not _is_one_and(node):
+        return None
+    least = [sign for sign, each in terms(node, depth=1) if not is_one(each)]
+    small, sign = ("-x", "-") if least and least[0] < 0 else ("x", "+")
+    power = f"(1 {sign} x) ** n is jnp.exp(n * jnp.log1p({small}))"
+    log = f"jnp.log1p({small}) in place of log(1 {sign} x)"
+    names = {each.name for each in uses.get(id(node), ())}
+    if names & {"pow", "integer_pow"}:
+        return power
+    return log if "log" in names else f"if a logarithm follows: {log}; if a power: {power}"
+
+
+def _near(node: Node, depth: int) -> list[Node]:
+    level, found = [node], list[Node]()
+    for _ in range(depth):
+        level = [part(below) for each in level for below in each.inputs]
+        found += level
+    return found
+
+
+def _running_sum(tap: Tap, diagnosis: Diagnosis) -> str | None:
+    if not tap.turns or tap.primitive not in ADDS:
         return None
     dtype = tap.eqn.outvars[0].aval.dtype
-    if jnp.finfo(dtype).bits < 32:
+    low, carried = jnp.finfo(dtype).bits < 32, adds_to_carry(tap.node)
+    if low and not carried:
+        return f"carry what the loop computes in float32: {dtype.name} is rounded in each turn"
+    if low and is_lost(tap, diagnosis):
         return f"carry the sum in float32: the steps of {dtype.name} are larger than what is added"
+    if low:
+        return f"carry the sum in float32: {dtype.name} rounds off a part of what is added"
     return (
         "sum outside of the loop (jnp.sum adds pairwise), count in integers, or carry what is "
         "lost beside the sum (Kahan)"
+        if carried
+        else None
     )
 
 
-def _periodic(tap: Tap) -> str | None:
+def is_lost(tap: Tap, diagnosis: Diagnosis) -> bool:
+    """Whether the least of what is added is below the spacing of the sum's dtype there."""
+    least = min((abs(x) for x in diagnosis.operands if x), default=0.0)
+    info, size = jnp.finfo(tap.eqn.outvars[0].aval.dtype), abs(diagnosis.value)
+    return bool(least < float(info.eps) * 2.0 ** np.floor(np.log2(size or float(info.tiny))))
+
+
+def _periodic(tap: Tap, uses: Uses) -> str | None:
     if tap.primitive in ("sin", "cos", "tan"):
         return (
             "reduce the argument before it is large: count turns in integers, or compute the "
@@ -154,16 +163,18 @@ def _periodic(tap: Tap) -> str | None:
     return None
 
 
-def _reduction(tap: Tap) -> str | None:
+def _reduction(tap: Tap, diagnosis: Diagnosis) -> str:
     dtype = tap.eqn.outvars[0].aval.dtype
-    if jnp.finfo(dtype).bits >= 32:
-        return "so many terms are too much for float32: sum in blocks (pairwise), or in float64"
-    if tap.primitive in ("dot_general", "conv_general_dilated"):
-        return "accumulate in float32: preferred_element_type=jnp.float32"
-    return "accumulate in float32: convert the terms first, and the sum back"
+    if jnp.finfo(dtype).bits < 32:
+        if tap.primitive in ("dot_general", "conv_general_dilated"):
+            return "accumulate in float32: preferred_element_type=jnp.float32"
+        return "accumulate in float32: convert the terms first, and the sum back"
+    if is_rounding(tap, diagnosis):
+        return f"{dtype.name} has no more digits for this: compute it, and what follows, in float64"
+    return f"so many terms are too much for {dtype.name}: sum in blocks (pairwise), or in float64"
 
 
-def _cast(tap: Tap) -> str | None:
+def _cast(tap: Tap, uses: Uses) -> str | None:
     out = tap.eqn.outvars[0].aval.dtype
     before: Any = tap.eqn.invars[0].aval.dtype
     return (
@@ -172,12 +183,9 @@ def _cast(tap: Tap) -> str | None:
     )
 
 
-_SPECIFIC: dict[str, tuple[Callable[[Tap], str | None], ...]] = {
-    "cancellation": (_difference_with_one, _difference),
-    "absorption": (_running_sum, _logarithm),
-    "error-accumulation": (_running_sum,),
+_SPECIFIC: dict[str, tuple[Callable[[Tap, Uses], str | None], ...]] = {
+    "absorption": (_logarithm,),
     "ill-conditioned": (_logarithm, _periodic),
-    "reduction-low-precision": (_reduction,),
     "low-precision-cast": (_cast,),
 }
 

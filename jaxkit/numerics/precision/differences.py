@@ -1,0 +1,353 @@
+"""What to write in place of a difference of nearly equal numbers, where its terms tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from jaxkit.numerics.precision.patterns import (
+    ADDS,
+    Uses,
+    alike,
+    below,
+    constant_of,
+    is_one,
+    is_projection,
+    is_sum_of_squares,
+    part,
+    square_of,
+    terms,
+    whole,
+)
+from jaxkit.numerics.precision.plan import Node, Tap
+from jaxkit.numerics.precision.wide import SUMS
+
+__all__ = ["in_place_of"]
+
+
+def in_place_of(tap: Tap, uses: Uses) -> str | None:
+    """A form in which nothing cancels; None where the terms do not tell of one.
+
+    Args:
+        tap: The equation in which they cancel.
+        uses: What is computed from each node.
+    """
+    if tap.primitive in SUMS:
+        return _of_sum(tap.node)
+    if tap.primitive not in ADDS:
+        return None
+    return (
+        _with_exponential(tap.node)
+        or _with_one(tap.node)
+        or _by_moments(tap.node)
+        or _of_projection(tap.node)
+        or _of_running_sums(tap.node)
+        or _of_steps(tap.node, uses)
+        or _of_two(tap.node)
+        or _of_argument(tap.node)
+    )
+
+
+# What 1 - f(x), f(x) - 1 and, where they cancel too, 1 + f(x) are.
+_ONE = {
+    "exp": (
+        "-jnp.expm1(x) in place of 1 - exp(x)",
+        "jnp.expm1(x) in place of exp(x) - 1",
+        None,
+    ),
+    "cos": (
+        "1 - cos(x) is 2 * sin(x / 2) ** 2",
+        "cos(x) - 1 is -2 * sin(x / 2) ** 2",
+        "1 + cos(x) is 2 * cos(x / 2) ** 2",
+    ),
+    "cosh": (
+        "1 - cosh(x) is -2 * sinh(x / 2) ** 2",
+        "cosh(x) - 1 is 2 * sinh(x / 2) ** 2",
+        None,
+    ),
+    "logistic": (
+        "1 - sigmoid(x) is sigmoid(-x)",
+        "sigmoid(x) - 1 is -sigmoid(-x)",
+        None,
+    ),
+    "tanh": (
+        "1 - tanh(x) is 2 * sigmoid(-2 * x)",
+        "tanh(x) - 1 is -2 * sigmoid(-2 * x)",
+        "1 + tanh(x) is 2 * sigmoid(2 * x)",
+    ),
+    "div": (
+        "subtract before dividing: 1 - a / b is (b - a) / b",
+        "subtract before dividing: a / b - 1 is (a - b) / b",
+        "add before dividing: 1 + a / b is (b + a) / b",
+    ),
+    "pow": (
+        "-jnp.expm1(y * jnp.log(x)) in place of 1 - x ** y",
+        "jnp.expm1(y * jnp.log(x)) in place of x ** y - 1",
+        None,
+    ),
+    "erf": (
+        "1 - erf(x) is jax.scipy.special.erfc(x)",
+        "erf(x) - 1 is -jax.scipy.special.erfc(x)",
+        "1 + erf(x) is jax.scipy.special.erfc(-x)",
+    ),
+    "sqrt": (
+        "1 - sqrt(1 - x) is x / (1 + sqrt(1 - x))",
+        "sqrt(1 + x) - 1 is x / (sqrt(1 + x) + 1)",
+        None,
+    ),
+}
+_ONE_AND_SQUARE = {
+    "tanh": (
+        "1 - tanh(x) ** 2 is 1 / cosh(x) ** 2",
+        "tanh(x) ** 2 - 1 is -1 / cosh(x) ** 2",
+        None,
+    ),
+    "sin": ("1 - sin(x) ** 2 is cos(x) ** 2", "sin(x) ** 2 - 1 is -cos(x) ** 2", None),
+    "cos": ("1 - cos(x) ** 2 is sin(x) ** 2", "cos(x) ** 2 - 1 is -sin(x) ** 2", None),
+}
+_SQUARE = ("1 - x ** 2 is (1 - x) * (1 + x)", "x ** 2 - 1 is (x - 1) * (x + 1)", None)
+
+
+def _with_one(node: Node) -> str | None:
+    pair = terms(node, depth=1)
+    ones = [sign for sign, each in pair if is_one(each)]
+    others = [(sign, each) for sign, each in pair if not is_one(each)]
+    if len(ones) != 1 or len(others) != 1:
+        return None
+    [(sign, other)] = others
+    root = square_of(other)
+    texts = _ONE.get(other.name) if root is None else _ONE_AND_SQUARE.get(root.name, _SQUARE)
+    if texts is None:
+        return None
+    if sign == ones[0]:
+        return texts[2]
+    return texts[0] if sign < 0 else texts[1]
+
+
+def _with_exponential(node: Node) -> str | None:
+    """exp(x) - 1 - x, whatever else is added."""
+    found = terms(node)
+    for sign, each in found:
+        if each.name not in ("exp", "expm1"):
+            continue
+        one = each.name == "expm1" or any(is_one(x) and s == -sign for s, x in found)
+        exponent = terms(each.inputs[0])
+        if one and all(_is_among(-sign * s, x, found) for s, x in exponent):
+            return (
+                "exp(x) - 1 - x is x ** 2 / 2 * (1 + x / 3 * (1 + x / 4 * (1 + x / 5))) for small "
+                "x; jnp.expm1(x) - x for others"
+            )
+    return None
+
+
+def _is_among(sign: int, node: Node, found: list[tuple[int, Node]]) -> bool:
+    return any(s == sign and alike(node, each) for s, each in found)
+
+
+def _by_moments(node: Node) -> str | None:
+    """Sums of squares less a square, or less products."""
+    found = terms(node, scaled=True)
+    for sign, each in found:
+        if not is_sum_of_squares(each):
+            continue
+        against = [other for s, other in found if s != sign]
+        if any(_is_product(other) for other in against):
+            return (
+                "a variance or distance by moments: subtract the mean (or the other point) before "
+                "squaring, as jnp.var and jnp.linalg.norm(x - y) do, and as Welford's update does "
+                "in a loop"
+            )
+    return None
+
+
+def _is_product(node: Node) -> bool:
+    """Whether it is a square, or a sum of products."""
+    if square_of(node) is not None or is_sum_of_squares(node):
+        return True
+    node = part(node)
+    if node.name == "div":
+        return _is_product(node.inputs[0])
+    if node.name == "mul":  # (x . y) / n * 2
+        return any(constant_of(a) is not None and _is_product(b) for a, b in _both(node.inputs))
+    if node.name == "reduce_sum":
+        return part(node.inputs[0]).name == "mul"
+    return node.name == "dot_general"
+
+
+def _both(pair: list[Node]) -> Iterator[tuple[Node, Node]]:
+    yield pair[0], pair[1]
+    yield pair[1], pair[0]
+
+
+_ORTHOGONALISE = (
+    "a vector's part along others is subtracted: do that a second time (twice is enough), or use "
+    "jnp.linalg.qr"
+)
+
+
+def _of_projection(node: Node) -> str | None:
+    pair = terms(node, depth=1)
+    opposite = len(pair) == 2 and pair[0][0] != pair[1][0]
+    return _ORTHOGONALISE if opposite and any(is_projection(x) for _, x in pair) else None
+
+
+def _of_sum(node: Node) -> str | None:
+    """Terms of both signs that are added up."""
+    if node.name in ("reduce_prod", "cumprod", "cumlogsumexp"):
+        return None
+    if node.name == "dot_general":
+        for each in node.inputs:
+            each = part(each)
+            each = part(each.inputs[0]) if each.name == "div" else each
+            if each.name in ADDS and _of_projection(each):
+                return _ORTHOGONALISE
+    return (
+        "terms of both signs add up to much less than the largest: subtract what they have in "
+        "common before they are added, or compute and add them in float64"
+    )
+
+
+def _of_running_sums(node: Node) -> str | None:
+    """Two elements of one cumulative sum."""
+    pair = terms(node, depth=1)
+    if len(pair) != 2 or pair[0][0] == pair[1][0]:
+        return None
+    first, second = (_cumulative(each) for _, each in pair)
+    if first is None or first is not second:
+        return None
+    return (
+        "the difference of two elements of a running sum is as exact as the sum, which is large: "
+        "add up each window by itself (jnp.convolve, lax.reduce_window, jax.ops.segment_sum), or "
+        "take the mean out before jnp.cumsum"
+    )
+
+
+def _cumulative(node: Node) -> Node | None:
+    node = part(node)
+    if node.name == "cumsum":
+        return node
+    if node.name in ("concatenate", "pad"):
+        found = [each for each in map(_cumulative, node.inputs) if each is not None]
+        return found[0] if len(found) == 1 else None
+    return None
+
+
+def _of_steps(node: Node, uses: Uses) -> str | None:
+    """f(x + h) - f(x) over h."""
+    for divisor in _divisors(node, uses, 4):
+        for step, second in _steps(divisor):
+            if _is_shifted(node, step):
+                best = "eps ** (1/4)" if second else "eps ** (1/3)"
+                return (
+                    "a finite difference: jax.grad or jax.jvp loses no digits; or a larger step, "
+                    f"near {best} times the scale of x (eps of its dtype), taken to both sides"
+                )
+    return None
+
+
+def _divisors(node: Node, uses: Uses, far: int) -> Iterator[Node]:
+    """By what a difference is divided, perhaps after more of its terms were added."""
+    for each in uses.get(id(node), ()) if far else ():
+        if each.name == "div" and part(each.inputs[0]) is node:
+            yield whole(each.inputs[1])
+        elif each.name in ADDS:
+            yield from _divisors(each, uses, far - 1)
+
+
+def _steps(divisor: Node) -> Iterator[tuple[Node | float, bool]]:
+    """What may be the step h of a divisor h, 2 h or h * h; and whether it is the last."""
+    value = constant_of(divisor)
+    if value is not None:
+        if value > 0:
+            yield from ((value, False), (value / 2, False), (value**0.5, True))
+        return
+    yield divisor, False
+    root = square_of(divisor)
+    if root is not None:
+        yield whole(root), True
+    elif divisor.name == "mul":
+        for by, step in _both(divisor.inputs):
+            if constant_of(by) is not None:
+                yield whole(step), False
+
+
+def _is_shifted(node: Node, step: Node | float) -> bool:
+    """Whether the same function was applied to x + h and to x, or to x - h."""
+    cone = list(below(node))
+    moved = [each for each in cone if each.name in ADDS and each is not node]
+    for each in moved:
+        for given, other in _both(each.inputs) if len(each.inputs) == 2 else ():
+            if not _is_step(other, step):
+                continue
+            start = part(given)
+            others = {id(x) for x in moved if x is not each and _starts_at(x, start)}
+            here, there = _functions(cone, {id(each)}), _functions(cone, {id(start), *others})
+            if here & there:
+                return True
+    return False
+
+
+def _starts_at(node: Node, start: Node) -> bool:
+    return any(part(each) is start for each in node.inputs)
+
+
+def _functions(cone: list[Node], nodes: set[int]) -> set[str]:
+    """What is applied to nodes, but additions."""
+    return {
+        each.name
+        for each in cone
+        if each.name not in ADDS and each.eqn is not None and part(each) is each
+        if any(id(part(x)) in nodes for x in each.inputs)
+    }
+
+
+def _is_step(node: Node, step: Node | float) -> bool:
+    node = part(node)
+    if isinstance(step, float):
+        value = constant_of(node)
+        return value is not None and abs(abs(value) - step) <= 1e-3 * step
+    return node is step or (node.name == "mul" and any(whole(x) is step for x in node.inputs))
+
+
+_TWO = {
+    "sqrt": "sqrt(a) - sqrt(b) is (a - b) / (sqrt(a) + sqrt(b))",
+    "log": "log(a) - log(b) is log1p((a - b) / b)",
+    "exp": "exp(a) - exp(b) is exp(b) * expm1(a - b), or 2 * sinh(a) where b is -a",
+    "div": "put both over one denominator: 1 / a - 1 / b is (b - a) / (a * b)",
+    "cos": "cos(a) - cos(b) is -2 * sin((a + b) / 2) * sin((a - b) / 2)",
+    "sin": "sin(a) - sin(b) is 2 * cos((a + b) / 2) * sin((a - b) / 2)",
+    "atan": "atan(a) - atan(b) is atan2(a - b, 1 + a * b)",
+}
+
+
+def _of_two(node: Node) -> str | None:
+    """Two values of one function."""
+    pair = terms(node, depth=1)
+    if len(pair) != 2 or pair[0][0] == pair[1][0]:
+        return None
+    (_, first), (_, second) = pair
+    if square_of(first) is not None and square_of(second) is not None:
+        return "a ** 2 - b ** 2 is (a - b) * (a + b)"
+    if first.name == second.name:
+        return _TWO.get(first.name)
+    return None
+
+
+def _of_argument(node: Node) -> str | None:
+    """A difference x - f(x), and what stands before a root less the root."""
+    pair = terms(node, depth=1)
+    for (_, each), (_, other) in (pair, pair[::-1]) if len(pair) == 2 else ():
+        series = each.name in ("sin", "tan", "sinh", "tanh", "atan", "asin")
+        if series and alike(part(each.inputs[0]), other):
+            return (
+                "use the series of the difference for small arguments: x - sin(x) is near "
+                "x ** 3 / 6, x - tan(x) near -x ** 3 / 3"
+            )
+        squares = terms(each.inputs[0]) if each.name == "sqrt" else []
+        roots = [square_of(x) for _, x in squares]
+        if any(root is not None and alike(root, other) for root in roots):
+            return (
+                "the smaller root of a quadratic: compute the root in which nothing cancels, "
+                "q = -(b + sign(b) * sqrt(d)) / 2, and the other as c / q; b - sqrt(b * b - c) is "
+                "c / (b + sqrt(b * b - c))"
+            )
+    return None
