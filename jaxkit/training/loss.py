@@ -8,8 +8,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxkit.training.state import joined
+from jaxkit.training.words import short, what
 
 __all__ = ["Loss"]
 
@@ -30,7 +32,7 @@ class Loss:
 
     def __init__(self, fun: Callable[..., Any], *, keyed: bool, has_aux: bool, dtype: Any) -> None:
         if not callable(fun):
-            raise TypeError(f"loss must be a function, got loss={fun!r}")
+            raise TypeError(f"loss must be a function, got loss={short(fun)}")
         self.name = getattr(fun, "__name__", type(fun).__name__)
         self.has_aux = has_aux
         self._fun = fun
@@ -62,6 +64,8 @@ class Loss:
             kwargs["mask"] = _mask(batch, weight)
         value, metrics = self._taken_apart(self._fun(*args, **kwargs))
         given = [("the loss", value), *((f"metric {name!r}", x) for name, x in metrics.items())]
+        for called, x in given:
+            _check_kind(called, x, self.name)
         self.leaves_padding_out = self.takes_mask or all(jnp.ndim(x) == 1 for _, x in given)
         reduced = [_number(called, x, weight, whole=not self.takes_mask) for called, x in given]
         return reduced[0], dict(zip(metrics, reduced[1:], strict=True))
@@ -107,10 +111,9 @@ class Loss:
             return out, {}
         pair = isinstance(out, tuple) and len(out) == 2
         if not pair or not isinstance(out[1], Mapping):
-            what = f"({type(out[0]).__name__}, {type(out[1]).__name__})" if pair else type(out)
             raise TypeError(
                 "with has_aux=True loss must return (loss, metrics), metrics a dict, got "
-                f"{self.name}() -> {what}"
+                f"{self.name}() -> {what(out)}"
             )
         if "loss" in out[1]:
             raise ValueError("metrics have the name 'loss', which is the loss's own: rename it")
@@ -124,6 +127,31 @@ def _mask(batch: Any, weight: Any) -> Any:
     # A part that is all padding counts nothing, but its mean over no rows would be 0 / 0, which a
     # gradient keeps whatever it is multiplied by: its rows, which repeat a real one, stand for it.
     return (real | ~real.any()).astype(jnp.float32)
+
+
+def _check_kind(called: str, value: Any, name: str) -> None:
+    """Refuses what is no array of numbers, and a loss that has no gradient."""
+    form, is_loss = "one number, or one for each example", called == "the loss"
+    if not isinstance(value, (bool, int, float, complex, np.generic, np.ndarray, jax.Array)):
+        if is_loss:
+            raise TypeError(f"loss must return {form}, got {name}() -> {what(value)}")
+        raise TypeError(
+            f"metrics must be {form}, got {what(value)} for {called} of {name}(): give each number "
+            "a name of its own, and nothing else"
+        )
+    dtype = getattr(value, "dtype", None)
+    dtype = jnp.result_type(value) if dtype is None else dtype
+    real = jnp.issubdtype(dtype, jnp.floating)
+    counts = jnp.issubdtype(dtype, jnp.integer) or jnp.issubdtype(dtype, np.bool_)
+    if real or (counts and not is_loss):
+        return
+    if counts:
+        hint = "it has no gradient; what is counted belongs into the metrics (has_aux=True)"
+    else:
+        hint = "take a real part, or an absolute value"
+    which = "loss must be of floating-point numbers" if is_loss else "metrics must be real numbers"
+    of = "" if is_loss else f" for {called}"
+    raise TypeError(f"{which}, got {dtype}{of} from {name}(): {hint}")
 
 
 def _number(called: str, value: Any, weight: Any, *, whole: bool) -> Any:
