@@ -10,6 +10,8 @@ import jax
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
+from jaxkit.training.words import short
+
 __all__ = ["Parallel", "Placement", "placement_of"]
 
 Parallel = Literal["sharding", "pmap"]
@@ -207,8 +209,11 @@ def _chosen(devices: Any) -> list[Any]:
     if not listed or not all(isinstance(each, jax.Device) for each in listed):
         raise TypeError(
             "devices must be None, a number, 'all', a list of jax.devices() or a Mesh, "
-            f"got devices={devices!r}"
+            f"got devices={short(devices)}"
         )
+    twice = [each for i, each in enumerate(listed) if each in listed[:i]]
+    if twice:
+        raise ValueError(f"devices must differ, got {twice[0]} more than once")
     return listed
 
 

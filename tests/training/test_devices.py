@@ -131,6 +131,9 @@ def test_devices_that_there_are_not(devices: Any, message: str) -> None:
 def test_what_is_no_device() -> None:
     with pytest.raises(TypeError, match="devices must be None, a number, 'all', a list"):
         fit(model(), each, batches(), adam(), devices="gpu")
+    with pytest.raises(ValueError) as caught:
+        fit(model(), each, batches(), adam(), devices=[jax.devices()[0]] * 2)
+    assert str(caught.value) == f"devices must differ, got {jax.devices()[0]} more than once"
     with pytest.raises(ValueError, match="parallel must be 'sharding' or 'pmap'"):
         fit(model(), each, batches(), adam(), devices=2, parallel="threads")
 
