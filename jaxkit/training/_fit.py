@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import os
+from collections.abc import Callable, Iterable, Sequence, Sized
 from typing import Any
 
 from jaxkit.compiles.log import CompileLog
-from jaxkit.compiles.watch import Watch
 from jaxkit.training.bar import Bar
 from jaxkit.training.checkpoint import Checkpoints, Store
+from jaxkit.training.compiled import watch_here
 from jaxkit.training.data import Data, Ragged
 from jaxkit.training.devices import Parallel, Placement, placement_of
 from jaxkit.training.event import Progress
@@ -18,7 +19,7 @@ from jaxkit.training.plan import Plan
 from jaxkit.training.result import Result
 from jaxkit.training.scaling import LossScale
 from jaxkit.training.signals import Signals
-from jaxkit.training.state import State, split
+from jaxkit.training.state import State, check_given, check_key, split
 from jaxkit.training.step import OnNonfinite, Program
 from jaxkit.training.stopping import EarlyStopping
 from jaxkit.training.summary import report_of
@@ -159,14 +160,15 @@ def fit(
         donate=donate,
     )
     store = _store_of(checkpoints, resume=resume)
-    watch = Watch()
+    watch = watch_here()
     compiles = watch.start()
     try:
         begin = program.initial(params, frozen, key)
         data = _Sources(program, placement, begin, ragged)
         loop = Loop(plan, program, placement, *data.both(batches, validation), static, begin, store)
-        if store is not None and resume:
-            loop.load(store.load(begin))
+        found = store.load(begin) if store is not None and resume else None
+        _begin(loop, found, begin, checkpoints)
+        loop.check_validation()
         del begin
         with Signals() as signals, Bar(progress, metric, plan.limit(batches)) as bar:
             loop.run(signals, bar)
@@ -191,7 +193,18 @@ def _result(loop: Loop, compiles: CompileLog) -> Result:
         compiles=compiles,
         stopped=loop.stopped or "finished",
         report=report_of(loop, timing, compiles),
+        resumed_from=loop.resumed_from,
     )
+
+
+def _begin(loop: Loop, found: Any, begin: State, checkpoints: Checkpoints | None) -> None:
+    """Goes on from the checkpoint that was found, or begins with what was given."""
+    if found is None or checkpoints is None:
+        check_given(begin.params)
+        return
+    (state, meta), directory = found, os.path.abspath(os.fspath(checkpoints.directory))
+    check_key(state.key, begin.key, f"the checkpoint of step {meta['step']} in {directory!r}")
+    loop.load(state, meta, directory)
 
 
 def _store_of(checkpoints: Checkpoints | None, *, resume: bool) -> Store | None:
@@ -224,7 +237,9 @@ class _Sources:
             return data, None
         # No example of a validation is left out.
         ragged = "pad" if self._ragged == "drop" else self._ragged
-        return data, Validation(self._made(validation, "validation", ragged), self._program)
+        made = self._made(validation, "validation", ragged)
+        listed = isinstance(validation, Sized) and not callable(validation)
+        return data, Validation(made, self._program, listed=listed)
 
     def _made(self, source: Batches, name: str, ragged: Ragged) -> Data:
         return Data(

@@ -27,6 +27,7 @@ from jaxkit.training.state import State, joined
 from jaxkit.training.step import Program
 from jaxkit.training.stopping import Patience
 from jaxkit.training.validation import Validation
+from jaxkit.training.words import short
 
 __all__ = ["Loop"]
 
@@ -61,6 +62,8 @@ class Loop:
         self._store = store
         self._leaves = jax.tree.leaves(placement.put(begin))
         self.step = self.epoch = self._position = 0
+        # The step, and the directory, of the checkpoint that it went on from.
+        self.resumed_from: tuple[int, str] | None = None
         self.stopped: Stopped | None = None
         self.history = History()
         self.nonfinite: Report | None = None
@@ -70,22 +73,30 @@ class Loop:
         self._epochs = _Epochs(self)
         self.clock = _Clock(self._epochs, every=min(plan.log_every, 10))
 
+    def check_validation(self) -> None:
+        """Looks at what is measured on, where that takes nothing away."""
+        if self._validation is not None:
+            self._validation.check(self._leaves)
+
     # Going on from a checkpoint.
 
-    def load(self, found: tuple[State, dict[str, Any]] | None) -> None:
+    def load(self, state: State, meta: dict[str, Any], directory: str) -> None:
         """Goes on from a checkpoint.
 
         Args:
-            found: Its state, and what `save` has put beside it; None for from the beginning.
+            state: Its state, on the host.
+            meta: What `save` has put beside it.
+            directory: Where it was found.
         """
-        if found is None:
-            return
-        state, meta = found
         # Whether the step that ended it is finite now, is seen again.
         state = dataclasses.replace(state, bad=np.int32(-1))
         self._leaves = jax.tree.leaves(self._placement.put(state))
         self.step, self.epoch, self._position = meta["step"], meta["epoch"], meta["position"]
-        self.data.rows = meta["rows"]
+        self.resumed_from = meta["step"], directory
+        # Checkpoints of before 2026-11-23 do not have what is asked for by `get`.
+        self.data.rows, self.data.length = meta["rows"], meta.get("length")
+        if self._validation is not None:
+            self._validation.count = meta.get("validations", 0)
         self.history.load(meta["history"])
         self._patience.load(meta["stopping"])
 
@@ -98,6 +109,8 @@ class Loop:
             "epoch": self.epoch,
             "position": self._position,
             "rows": self.data.rows,
+            "length": self.data.length,
+            "validations": 0 if self._validation is None else self._validation.count,
             "stopping": self._patience.save(),
             "history": self.history.save(),
         }
@@ -179,17 +192,27 @@ class Loop:
 
     def _call_back(self, metrics: Any) -> None:
         for callback in self._plan.callbacks:
-            event = Progress(self.step, self.epoch, metrics, self.model)
-            if callback(event) == "stop":
-                self.stopped = "callback"
+            said = callback(Progress(self.step, self.epoch, metrics, self.model))
+            if said is None:
+                continue
+            if not isinstance(said, str) or said != "stop":
+                name = getattr(callback, "__name__", type(callback).__name__)
+                raise TypeError(
+                    "a callback must return None, or 'stop' to end the run, got "
+                    f"{name}() -> {short(said)}"
+                )
+            self.stopped = "callback"
 
     def _end_epoch(self) -> None:
         self._row(validate=self._plan.validate_every is None)
         self.epoch, self._position = self.epoch + 1, 0
 
     def _end(self) -> None:
-        # What is ended from outside goes on later: its row goes on too.
-        if self._look(wait=True) and self.stopped in ("finished", "early", "callback"):
+        fine = self._look(wait=True)
+        if self.stopped in ("callback", "signal", "interrupted"):
+            # What is ended from outside goes on later, and its row too: saved is that it is open.
+            self.save()
+        if fine:
             inside = self._plan.validate_every is None and self._position > 0
             self._row(validate=inside and self.stopped == "finished")
         self.save()
@@ -227,7 +250,9 @@ class Loop:
     def _check_names(self, metrics: Any) -> None:
         self._checked = True
         also = [f"validation_{name}" for name in metrics] if self._validation is not None else []
-        self._patience.check({*metrics, *also})
+        names = {*metrics, *also}
+        self._patience.check(names)
+        self._plan.check_metric(names)
 
     def state(self) -> State:
         """The state as it is now: a copy, of one device."""

@@ -99,17 +99,22 @@ def explained(
         for path, leaf in jax.tree_util.tree_flatten_with_path(state.params)[0]
         if not np.isfinite(leaf).all()
     ]
+    given = int(state.step) == 0
     try:
-        return _told(nan_origin(jax.jit(gradients))(state, values), at, spoilt)
+        report = nan_origin(jax.jit(gradients))(state, values)
     except Exception as error:  # the run has ended, and that is to be told in any case
-        return _told(Report("nan_origin"), f"{at} could not be analysed ({error}),", spoilt)
+        report, at = Report("nan_origin"), f"{at} could not be analysed ({error}),"
+    return _told(report, at, spoilt, given=given)
 
 
-def _told(report: Report, at: str, spoilt: list[str]) -> Report:
+def _told(report: Report, at: str, spoilt: list[str], *, given: bool) -> Report:
     first = next(iter(report.findings), None)
     came = [_readable(str(each)) for each in report.data.get("arguments", ())]
     why, fix = ("", None) if first is None else (f": {first.message}", first.fix)
-    if spoilt:
+    if spoilt and given:
+        why = f": {', '.join(spoilt)} was not in the model that was given"
+        fix = "give a model of finite numbers"
+    elif spoilt:
         why = f": {', '.join(spoilt)} was not, after the update of the step before"
         fix = "lower the learning rate, or clip gradients: jaxkit.clip_gradients in transforms="
     elif came:

@@ -8,6 +8,7 @@ from typing import Any
 
 from jaxkit.training.event import Progress
 from jaxkit.training.stopping import EarlyStopping
+from jaxkit.training.words import short
 
 __all__ = ["Plan"]
 
@@ -36,14 +37,42 @@ class Plan:
                 continue
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise ValueError(f"{name} must be an int of 1 or more, got {name}={value!r}")
-        for each in self.callbacks:
-            if not callable(each):
-                raise TypeError(f"callbacks must be functions of one Progress, got {each!r}")
+        self._check_callbacks()
         rule = self.early_stopping
         if rule is not None and not isinstance(rule, EarlyStopping):
             raise TypeError(
-                f"early_stopping must be an EarlyStopping, got early_stopping={rule!r}: "
+                f"early_stopping must be an EarlyStopping, got early_stopping={short(rule)}: "
                 "write EarlyStopping('validation_loss', patience=5)"
+            )
+        if not isinstance(self.metric, str):
+            raise TypeError(
+                f"metric must be a name in the history, got metric={short(self.metric)}"
+            )
+
+    def _check_callbacks(self) -> None:
+        given: Any = self.callbacks
+        if isinstance(given, str) or not isinstance(given, Sequence):
+            raise TypeError(
+                "callbacks must be a list of functions, as in callbacks=[print], got "
+                f"callbacks={short(given)} of type {type(given).__name__}"
+            )
+        for each in given:
+            if not callable(each):
+                raise TypeError(f"callbacks must be functions of one Progress, got {short(each)}")
+
+    def check_metric(self, names: set[str]) -> None:
+        """Refuses a metric for the bar that this run does not have.
+
+        Args:
+            names: Those it has.
+
+        Raises:
+            ValueError: The metric is not among them.
+        """
+        if self.metric not in names:
+            raise ValueError(
+                f"metric must be one of this run's, got metric={self.metric!r}: there are "
+                f"{', '.join(sorted(names))}"
             )
 
     def limit(self, batches: Any) -> int | None:

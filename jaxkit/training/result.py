@@ -25,10 +25,12 @@ class Result:
         history: Rows of metrics: `step`, `epoch`, `loss` and the others as means over the steps
             since the row before, and `validation_loss` and so on where there was a validation.
         timing: Where the time of this process's steps went.
-        compiles: The log of what was compiled meanwhile.
+        compiles: The log of what was compiled meanwhile by the thread of `fit`.
         stopped: Why it ended: `"finished"`, `"early"` (stopping), `"nonfinite"`, `"signal"`
             (SIGTERM), `"interrupted"` (Ctrl-C) or `"callback"`.
         report: What is worth being told, and a summary.
+        resumed_from: The step and the directory of the checkpoint that it went on from; None for
+            from the beginning.
     """
 
     model: Any = field(repr=False)
@@ -40,6 +42,7 @@ class Result:
     compiles: CompileLog = field(repr=False)
     stopped: Stopped
     report: Report = field(repr=False)
+    resumed_from: tuple[int, str] | None = None
 
     def __repr__(self) -> str:
         last = self.history[-1] if self.history else {}
@@ -47,6 +50,9 @@ class Result:
             f"{name}={value:.4g}" for name, value in last.items() if name not in ("step", "epoch")
         ]
         said = "".join(f", {each}" for each in values)
+        if self.resumed_from is not None:
+            step, directory = self.resumed_from
+            said += f"; resumed from step {step} of {directory}, {self.step - step} steps now"
         return f"<fit: {self.stopped} after {self.step} steps, {self.epoch} epochs{said}>"
 
     def _repr_html_(self) -> str:

@@ -10,7 +10,21 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-__all__ = ["State", "from_host", "initial", "joined", "named_leaves", "split", "to_host"]
+from jaxkit.errors import UsageError
+from jaxkit.training.stateful import refuse_stateful
+from jaxkit.training.words import short
+
+__all__ = [
+    "State",
+    "check_given",
+    "check_key",
+    "from_host",
+    "initial",
+    "joined",
+    "named_leaves",
+    "split",
+    "to_host",
+]
 
 
 @jax.tree_util.register_dataclass
@@ -43,8 +57,9 @@ def split(model: Any) -> tuple[Any, Any, Any]:
     """What is trained, what other arrays there are, and everything else of a model.
 
     Raises:
-        TypeError: Nothing in it can be trained.
+        TypeError: Nothing in it can be trained, or it has state that a step would change.
     """
+    refuse_stateful(model)
     params, rest = eqx.partition(model, eqx.is_inexact_array)
     frozen, static = eqx.partition(rest, eqx.is_array)
     if not jax.tree.leaves(params):
@@ -85,9 +100,76 @@ def _strong(leaf: Any) -> Any:
 
 
 def _typed(key: Any) -> Any:
-    if key is None or _is_key(key):
-        return key
-    return jax.random.wrap_key_data(jnp.asarray(key))
+    if key is None:
+        return None
+    made = key if _is_key(key) else _wrapped(key)
+    if made is None:
+        raise TypeError(
+            f"key must be a random key, got key={short(key)} of type {type(key).__name__}: write "
+            "jax.random.key(0)"
+        )
+    if made.shape:
+        raise ValueError(
+            f"key must be one key, got {made.size} of shape {made.shape}: give one of them; fit "
+            "makes one for each step of it"
+        )
+    return made
+
+
+def _wrapped(key: Any) -> Any:
+    """A key as `jax.random.PRNGKey` makes it, with its type; None if it is none."""
+    if not isinstance(key, (jax.Array, np.ndarray)) or key.dtype != np.uint32:
+        return None
+    try:
+        return jax.random.wrap_key_data(jnp.asarray(key))
+    except TypeError:
+        return None
+
+
+def check_key(saved: Any, given: Any, where: str) -> None:
+    """Refuses to go on with another key than that of the checkpoint.
+
+    Args:
+        saved: The checkpoint's, or None.
+        given: That of this run, or None.
+        where: Which checkpoint it is.
+
+    Raises:
+        UsageError: They differ.
+    """
+    if saved is None or given is None:  # both: that is part of the structure
+        return
+    one, other = (np.asarray(jax.random.key_data(key)) for key in (saved, given))
+    if not np.array_equal(one, other):
+        raise UsageError(
+            f"{where} was written with another key than that which is given: give the same key=, "
+            "or another directory to begin anew"
+        )
+
+
+def check_given(params: Any) -> None:
+    """Refuses a model with NaN: no step of it would be finite.
+
+    Args:
+        params: Its arrays that are trained.
+
+    Raises:
+        ValueError: There is a NaN.
+    """
+    named = jax.tree_util.tree_flatten_with_path(params)[0]
+    spoilt = [f"model{jax.tree_util.keystr(path)}" for path, leaf in named if _has_nan(leaf)]
+    if spoilt:
+        raise ValueError(
+            f"the model that was given has NaN in {', '.join(spoilt)}: no step of it would be "
+            "finite; look at how it was made"
+        )
+
+
+def _has_nan(leaf: Any) -> bool:
+    if isinstance(leaf, jax.Array) and any(each.platform != "cpu" for each in leaf.devices()):
+        return bool(jnp.isnan(leaf).any())
+    # By NumPy, for which nothing is compiled.
+    return bool(np.isnan(np.asarray(leaf)).any())
 
 
 def _is_key(leaf: Any) -> bool:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, Literal, get_args
+
+from jaxkit.training.words import short
 
 __all__ = ["EarlyStopping", "Patience"]
 
@@ -29,6 +32,7 @@ class EarlyStopping:
         mode: Whether lower (`"min"`) or higher (`"max"`) is better.
 
     Raises:
+        TypeError: A metric that is no name, or a min_delta that is no number.
         ValueError: A patience below 1, a negative min_delta, another mode.
     """
 
@@ -38,6 +42,13 @@ class EarlyStopping:
     mode: Mode = "min"
 
     def __post_init__(self) -> None:
+        if not isinstance(self.metric, str):
+            raise TypeError(
+                f"metric must be a name in the history, got metric={short(self.metric)}: write "
+                "EarlyStopping('validation_loss', patience=5)"
+            )
+        if not isinstance(self.min_delta, Real):
+            raise TypeError(f"min_delta must be a number, got min_delta={short(self.min_delta)}")
         whole = isinstance(self.patience, int) and not isinstance(self.patience, bool)
         if not whole or self.patience < 1:
             raise ValueError(f"patience must be 1 or more, got patience={self.patience!r}")

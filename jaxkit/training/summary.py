@@ -31,7 +31,7 @@ def report_of(loop: Loop, timing: Report, compiles: CompileLog) -> Report:
         timing: The report of its clock.
         compiles: The log of its compilations.
     """
-    skipped = int(loop.skipped)
+    skipped, resumed = int(loop.skipped), loop.resumed_from
     findings: list[Finding] = []
     if loop.nonfinite is not None:
         findings += loop.nonfinite.findings
@@ -42,6 +42,7 @@ def report_of(loop: Loop, timing: Report, compiles: CompileLog) -> Report:
         "steps": loop.step,
         "epochs": loop.epochs,
         "skipped": skipped,
+        "resumed_from": None if resumed is None else {"step": resumed[0], "directory": resumed[1]},
         "last": dict(rows[-1]) if rows else {},
         "timing": {name: value for name, value in timing.data.items() if name != "phases"},
         "compile_seconds": sum(event.total_seconds for event in compiles.events),
@@ -54,6 +55,10 @@ def _blocks(loop: Loop, findings: list[Finding], timing: Report) -> list[Block]:
     epochs = "1 epoch" if loop.epochs == 1 else f"{loop.epochs:,} epochs"
     words = _WORDS[loop.stopped or "finished"]
     blocks: list[Block] = [Text(f"fit: {steps}, {epochs}; {words}", style="heading")]
+    if loop.resumed_from is not None:
+        step, directory = loop.resumed_from
+        now = "1 step was" if loop.step - step == 1 else f"{loop.step - step:,} steps were"
+        blocks.append(Text(f"resumed from step {step} of {directory}; {now} done now"))
     for found in findings:
         style = "plain" if found.severity == "info" else "bad"
         where = f"  {found.where}" if found.where else ""

@@ -19,12 +19,26 @@ class Validation:
     Args:
         data: The batches, gone through each time.
         program: The programs of the run.
+        listed: Whether they are the same each time, so that looking at one takes none away.
     """
 
-    def __init__(self, data: Data, program: Program) -> None:
-        self._data = data
-        self._program = program
-        self._count = 0
+    def __init__(self, data: Data, program: Program, *, listed: bool) -> None:
+        self._data, self._program, self._listed = data, program, listed
+        # How often there was a validation: the number of the next.
+        self.count = 0
+
+    def check(self, state: list[Any]) -> None:
+        """Looks at the first batch, and at what the loss makes of it, before a step is computed.
+
+        Args:
+            state: The leaves of the run's state.
+
+        Raises:
+            ValueError: There is none, or it cannot be measured.
+        """
+        if self._listed:
+            batch = next(self._data.epoch(self.count))
+            jax.eval_shape(self._program.validate, state, batch.values, batch.weight)
 
     def measure(self, state: list[Any]) -> dict[str, float]:
         """Means over all examples, as `validation_loss` and so on.
@@ -33,10 +47,10 @@ class Validation:
             state: The leaves of the run's state, whose parameters are measured.
         """
         found: list[tuple[Any, int]] = []
-        for batch in self._data.epoch(self._count):
+        for batch in self._data.epoch(self.count):
             metrics = self._program.validate(state, batch.values, batch.weight)
             found.append((metrics, batch.rows))
-        self._count += 1
+        self.count += 1
         total = sum(rows for _, rows in found)
         sums: dict[str, float] = {}
         for metrics, rows in jax.device_get(found):
