@@ -8,7 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 
 import jaxkit
-from jaxkit.report import Report, Section, SourceHeat
+from jaxkit.numerics.precision.outputs import Leaf
+from jaxkit.numerics.precision.page import blocks_of
+from jaxkit.report import Report, Section, SourceHeat, Table, Text
 
 X = np.float32([1000, 1001, 1002])
 
@@ -48,3 +50,31 @@ def test_what_is_sound_is_said() -> None:
     assert str(jaxkit.shadow(lambda x: x.mean())(X)) == sound
     nothing = "<lambda>: no floating-point output, nothing to compare\n"
     assert str(jaxkit.shadow(lambda x: x.argmax())(X)) == nothing
+
+
+def test_what_is_not_finite_has_no_error() -> None:
+    def both(x: jnp.ndarray) -> tuple[jnp.ndarray, jnp.ndarray]:
+        return jnp.log(x - 1000), x * 1.0
+
+    text = str(jaxkit.shadow(both)(X))
+    assert text.startswith("both: 1 of 2 outputs not finite\n")
+    [row] = [line for line in text.splitlines() if line.startswith("output[0]  ")]
+    assert row.split() == ["output[0]", "not", "finite", "2.4e-05"]
+
+
+def test_the_heading_counts_what_is_off_and_what_is_not_finite() -> None:
+    leaves = [
+        Leaf(0, "output[0]", 2e-5, 3e-2, 3e-2, "wrong", "wrong"),
+        Leaf(1, "output[1]", 2e-5, 0.0, 0.0, "nonfinite", "fine"),
+        Leaf(2, "output[2]", 2e-5, 1e-8, 1e-8, "fine", "fine"),
+    ]
+    heading, table, *_ = blocks_of("f", leaves, [], {})
+    assert isinstance(heading, Text)
+    assert heading.text == (
+        "f: 1 of 3 outputs further from double precision than allowed, 1 not finite"
+    )
+    assert isinstance(table, Table)
+    assert table.rows == (
+        ("output[1]", "not finite", "", "2.0e-05"),
+        ("output[0]", "3.0e-02", "3.0e-02", "2.0e-05"),
+    )
