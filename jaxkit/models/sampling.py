@@ -57,14 +57,16 @@ def generate(
             several.
 
     Returns:
-        i32[n], the tokens after the prompt. Where everything is traced, and logits are NaN, -1.
+        i32[n], the tokens after the prompt. Where everything is traced, and logits are NaN, -1: as
+        after a prompt that is not of the vocabulary.
 
     Raises:
         ValueError: A prompt that is empty or not of the vocabulary, too many tokens, a temperature
             that is negative or NaN, or no key where one is needed.
-        TypeError: No integers, or `key` is no key.
+        TypeError: No Transformer, no integers, no number, or `key` is no key.
         NonFiniteError: The model's logits are NaN.
     """
+    _check_model(model)
     prompt = as_tokens(prompt, model.vocabulary, most=model.context, name="prompt")
     n = check_size("n", n)
     if prompt.shape[0] + n > model.context + 1:
@@ -115,7 +117,26 @@ def _sample(logits: jax.Array, key: PRNGKeyArray, temperature: jax.Array) -> jax
     return jnp.where(jnp.isnan(logits).any(), -1, token).astype(jnp.int32)
 
 
+def _check_model(model: Any) -> None:
+    # Not the class: a model that wraps one will do.
+    if any(not hasattr(model, name) for name in ("vocabulary", "context", "empty_cache", "step")):
+        raise TypeError(
+            f"model must be a jaxkit.models.Transformer, got model of type {type(model).__name__}"
+        )
+
+
 def _check_temperature(temperature: Any, key: Any) -> None:
+    if not eqx.is_array_like(temperature) or isinstance(temperature, complex):
+        raise TypeError(
+            f"temperature must be a number, got temperature={temperature!r} of type "
+            f"{type(temperature).__name__}"
+        )
+    if jnp.shape(temperature) or jnp.iscomplexobj(temperature):
+        raise TypeError(
+            "temperature must be one real number, got an array of dtype "
+            f"{jnp.result_type(temperature)} and shape {jnp.shape(temperature)}: for several, "
+            "jax.vmap over generate"
+        )
     if isinstance(temperature, Tracer):
         known = True
     else:

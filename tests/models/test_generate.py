@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -123,8 +126,55 @@ def test_messages() -> None:
     assert str(caught.value) == (
         "prompt must be from 0 to 6, the model's vocabulary=7, got prompt[1]=7"
     )
+    for what, name in (({}, "dict"), (None, "NoneType")):
+        with pytest.raises(TypeError) as caught:
+            generate(what, PROMPT, 3)  # type: ignore[arg-type]
+        assert str(caught.value) == (
+            f"model must be a jaxkit.models.Transformer, got model of type {name}"
+        )
     with pytest.raises(TypeError) as caught:
         generate(MODEL, PROMPT, 1, key=3, temperature=1.0)  # type: ignore[arg-type]
     assert str(caught.value) == (
         "key must be one PRNG key, such as jax.random.key(0), got key=3 of type int"
     )
+
+
+@pytest.mark.parametrize(
+    ("temperature", "message"),
+    [
+        ("hot", "a number, got temperature='hot' of type str"),
+        (None, "a number, got temperature=None of type NoneType"),
+        (1j, "a number, got temperature=1j of type complex"),
+        (
+            np.ones(2, np.float32),
+            (
+                "one real number, got an array of dtype float32 and shape (2,): for several, "
+                "jax.vmap over generate"
+            ),
+        ),
+    ],
+)
+def test_temperatures(temperature: Any, message: str) -> None:
+    with pytest.raises(TypeError) as caught:
+        generate(MODEL, PROMPT, 3, key=KEY, temperature=temperature)
+    assert str(caught.value) == f"temperature must be {message}"
+
+
+def test_several_temperatures_by_vmap() -> None:
+    temperatures = jnp.array([0.0, 1.0])
+    both = jax.vmap(lambda t: generate(MODEL, PROMPT, 4, key=KEY, temperature=t))(temperatures)
+    np.testing.assert_array_equal(both[0], generate(MODEL, PROMPT, 4))
+    np.testing.assert_array_equal(both[1], generate(MODEL, PROMPT, 4, key=KEY, temperature=1.0))
+
+
+def test_a_traced_prompt_that_is_not_of_the_vocabulary() -> None:
+    prompts = np.stack([PROMPT, PROMPT + V])
+    both = jax.vmap(lambda prompt: generate(MODEL, prompt, 4))(prompts)
+    np.testing.assert_array_equal(both, np.stack([generate(MODEL, PROMPT, 4), np.full(4, -1)]))
+
+
+def test_a_jitted_step() -> None:
+    cache = MODEL.empty_cache()
+    logits, after = eqx.filter_jit(MODEL.step)(PROMPT[0], cache)
+    np.testing.assert_allclose(logits, MODEL.step(PROMPT[0], cache)[0], atol=1e-5)
+    assert int(after.position) == 1
