@@ -55,7 +55,7 @@ def test_what_it_is_given() -> None:
     def picky(updates: Any, state: Any, params: Any = None, *, hessian: Any, **more: Any) -> Any:
         return updates, state
 
-    mine = optax.GradientTransformationExtraArgs(lambda params: (), picky)
+    mine = optax.GradientTransformationExtraArgs(lambda params: (), picky)  # type: ignore[arg-type]
     with pytest.raises(TypeError) as caught:
         fit(model(), each, batches(), mine)
     assert str(caught.value) == (
@@ -75,7 +75,7 @@ def test_an_error_of_its_own_is_left_alone() -> None:
 
 def test_optimizer_and_batches_the_wrong_way_round() -> None:
     with pytest.raises(TypeError) as caught:
-        fit(model(), each, adam(), batches())  # type: ignore[arg-type]
+        fit(model(), each, adam(), batches())
     assert str(caught.value).startswith(
         "optimizer must be one of optax's, such as optax.adam(1e-3), got optimizer=[{'x': array([["
     )
