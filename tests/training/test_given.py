@@ -36,7 +36,11 @@ def refused(kind: Any, *given: Any, **options: Any) -> str:
 
 
 def test_a_model_with_nan() -> None:
-    mine = {"w1": jnp.ones(3).at[1].set(jnp.nan), "w2": np.array([np.inf], np.float32), "n": jnp.arange(2)}
+    mine = {
+        "w1": jnp.ones(3).at[1].set(jnp.nan),
+        "w2": np.array([np.inf], np.float32),
+        "n": jnp.arange(2),
+    }
     assert refused(ValueError, mine, each, Untouched(), adam()) == (
         "the model that was given has NaN in model['w1']: no step of it would be finite; look at "
         "how it was made"
