@@ -1,11 +1,10 @@
 """A plain rule changes nothing: neither values nor types, derivatives, effects or errors.
 
-Gradients and batches of every second example by default; JAXKIT_ALL=1 in the environment takes all.
+Gradients and batches of every third example by default; JAXKIT_ALL=1 in the environment takes all.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +18,7 @@ from jax.sharding import AxisType, PartitionSpec
 
 from jaxkit.jaxpr import Rule, interpret
 from tests.jaxpr.corpus import EXAMPLES, Example
+from tests.part import part
 
 # Jitted already, with arguments that `jax.jit` would not take.
 JITTED = ("static_arguments", "equinox_jit", "flax_jit")
@@ -27,9 +27,8 @@ NESTED = """elementwise solve random_numbers nested_jits custom_jvp custom_vjp s
 custom_root custom_vmap rematerialized gradient_of_rematerialized lstm nested_scans reverse_scan
 while_with_constants while_in_scan branches mapped_loop""".split()
 
-EVERY = 1 if os.environ.get("JAXKIT_ALL") == "1" else 2
-DIFFERENTIATED = [name for name, case in EXAMPLES.items() if case.grad][::EVERY]
-BATCHED = [name for name in NESTED if EXAMPLES[name].vmap][::EVERY]
+DIFFERENTIATED = part([name for name, case in EXAMPLES.items() if case.grad], 3)
+BATCHED = part([name for name in NESTED if EXAMPLES[name].vmap], 3)
 
 
 def plain(fun: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,11 +1,10 @@
 """Our own transforms keep the laws; the page on the laws tells of all of them.
 
-Every second of them by default; JAXKIT_ALL=1 in the environment takes all.
+Every third of them by default; JAXKIT_ALL=1 in the environment takes all.
 """
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -13,12 +12,13 @@ import pytest
 from jaxkit import transforms
 from jaxkit.testing import check_transform
 from jaxkit.testing.laws import laws
+from tests.part import part
 from tests.testing.built_ins import BUILT_INS, Case
 
 PAGE = Path(__file__).parents[2] / "docs" / "laws.md"
 
 
-TAKEN = BUILT_INS[:: 1 if os.environ.get("JAXKIT_ALL") == "1" else 2]
+TAKEN = part(BUILT_INS, 3)
 
 
 @pytest.mark.parametrize("case", TAKEN, ids=lambda case: str(case.transform))
