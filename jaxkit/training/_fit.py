@@ -86,14 +86,16 @@ def fit(
             trained, its other arrays are kept as they are.
         loss: `loss(model, batch)`, or `loss(model, batch, key)` with `key=`. It returns one number,
             or one for each example, `f[batch]`, of which the mean is taken. An argument named
-            `mask`, `f32[batch]`, is 1 for real rows and 0 for padding.
+            `mask`, `f32[batch]`, is 1 for real rows and 0 for padding; what such a loss returns as
+            one number is the mean over the real rows.
         batches: What is gone through once an epoch: pytrees of arrays with one row for each example
             along their first axis. Or a function from the epoch, from 0, to that: for another order
             in each.
         optimizer: An `optax.GradientTransformation`.
         epochs: How often the batches are gone through; once if `steps` is not given either.
         steps: How many steps, over as many epochs as it takes.
-        key: A random key; each step gets one of its own, made of it and of the step's number.
+        key: A random key; each step gets one of its own, made of it and of the step's number (with
+            pmap also of the device's).
         has_aux: The loss returns (loss, metrics), a dict of numbers or of one for each example.
         transforms: Links as for `jaxkit.chain`, innermost first, around a function of
             (model, batch, mask) that returns (loss, gradients), with has_aux
@@ -106,12 +108,13 @@ def fit(
         validation: Batches that are measured and not trained on, of an Equinox model in inference
             mode. Their metrics are called `validation_loss` and so on.
         validate_every: After how many steps; by default at the end of each epoch.
-        metric: Which metric the progress bar shows.
-        callbacks: Functions of a `Progress`, called after each step; `"stop"` ends the run.
+        metric: Which metric of the history the progress bar shows.
+        callbacks: Functions of a `Progress`, called after each step; they return None, or `"stop"`,
+            which ends the run.
         early_stopping: When a metric has not improved for a while: see `EarlyStopping`.
         checkpoints: Where and how often to save: see `Checkpoints`.
         resume: Goes on from the newest whole checkpoint of that directory: with the same arguments,
-            bitwise as if it had not been interrupted.
+            bitwise as if it had not been interrupted; `result.resumed_from` says from which.
         devices: None for one device; a number of them, `"all"`, a list or a `jax.sharding.Mesh` to
             split each batch over; the first axis of the mesh is used.
         parallel: By `"sharding"` of the jitted step, or by `"pmap"`.
@@ -122,7 +125,8 @@ def fit(
             run ends with the state before it, and `result.report` has what `jaxkit.nan_origin` says
             of the step. `"raise"`: the same as NonFiniteError. `"skip"`: it is not applied, and
             counted.
-        log_every: After how many steps a row of the history is written.
+        log_every: After how many steps a row of the history is written; one is at the end of each
+            epoch, too.
         progress: Whether to show a bar; by default where stderr is a terminal.
         donate: Whether each step may overwrite the state before it.
 
@@ -132,13 +136,14 @@ def fit(
 
     Returns:
         A `Result`: `model`, `optimizer_state`, `step`, `epoch`, `history`, `timing`, `compiles`,
-        `stopped`, `report`.
+        `stopped`, `report`, `resumed_from`.
 
     Raises:
-        TypeError: An argument of the wrong kind.
-        ValueError: A batch that is not like the first, no batches, a number that makes no sense.
-            What was trained so far is saved first, where there are checkpoints.
-        UsageError: Checkpoints that cannot be written, or that are of another model.
+        TypeError: An argument of the wrong kind; a loss that has no gradient; a model with layers
+            that keep state, such as `equinox.nn.BatchNorm`.
+        ValueError: A model with NaN, a batch that is not like the first, no batches, a number that
+            makes no sense. What was trained so far is saved first, where there are checkpoints.
+        UsageError: Checkpoints that cannot be written, or that are of another model or key.
         NonFiniteError: With on_nonfinite="raise".
         MissingExtraError: optax or Orbax is not installed.
 
