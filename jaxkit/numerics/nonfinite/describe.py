@@ -78,6 +78,8 @@ def _message(
         parts.append(f"in {turns} of the loop, from 0")
     if around.phase == "backward":
         parts.append("in the backward pass of this line")
+    elif around.derivative_of is not None:
+        parts.append("in the derivative of this line")
     if event.at.scope:
         parts.append(f"in scope {event.at.scope}")
     spoils = ", ".join(leaves[:3]) + (f" and {len(leaves) - 3} more" if len(leaves) > 3 else "")

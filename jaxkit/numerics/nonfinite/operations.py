@@ -28,8 +28,8 @@ ELEMENTWISE = frozenset(
     abs acos acosh add add_any asin asinh atan atan2 atanh bessel_i0e bessel_i1e cbrt ceil clamp
     complex conj convert_element_type cos cosh custom_lin digamma div erf erf_inv erfc exp exp2
     expm1 floor igamma igamma_grad_a igammac imag integer_pow lgamma log log1p logistic max min mul
-    neg nextafter polygamma pow random_gamma_grad real reduce_precision regularized_incomplete_beta
-    rem round rsqrt sign sin sinh sqrt square sub tan tanh zeta
+    neg nextafter one_minus_square polygamma pow random_gamma_grad real reduce_precision
+    regularized_incomplete_beta rem round rsqrt sign sin sinh sqrt square sub tan tanh zeta
     """.split()
 )
 

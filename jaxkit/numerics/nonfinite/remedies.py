@@ -27,6 +27,8 @@ _STEEP = {
 
 def reason_of(primitive: str, kind: Kind, around: Surroundings) -> str | None:
     """Why it happened, where that is more than what happened."""
+    if around.derivative_of is not None:
+        return _STEEP[around.derivative_of]
     if around.phase != "backward" and around.discarded_at is None:
         return None
     steep = next((_STEEP[name] for name in _STEEP if name in around.operations), None)
@@ -51,6 +53,8 @@ def fix_of(primitive: str, kind: Kind, around: Surroundings) -> str:
     """
     if around.discarded_at is not None:
         return _DOUBLE_WHERE
+    if around.derivative_of is not None:
+        return _BACKWARD[around.derivative_of]
     if around.phase == "backward":
         steep = next((name for name in _STEEP if name in around.operations), None)
         if steep is not None:
@@ -120,8 +124,9 @@ _ANY: dict[Kind, str] = {
     "overflow": "scale the operands before, divide by their largest magnitude, or compute this in "
     "a type of more range (float32 or bfloat16 in place of float16)",
     "underflow": "scale the operands before, or work with their logarithms",
-    "division-by-zero": "keep 0 out of the denominator: `jnp.where(y != 0, x / jnp.where(y != 0, "
-    "y, 1.0), 0.0)`, or add a small positive number to it",
+    "division-by-zero": "add a small positive number to the denominator, or keep 0 out of it: "
+    "`jnp.where(y != 0, x / jnp.where(y != 0, y, 1.0), limit)`, where `limit` is what the result "
+    "has to be there, which is 0 for some formulas only",
     "log-of-zero": "keep 0 out of it: `jnp.log(jnp.maximum(x, tiny))`; for p * log(p) "
     "`jax.scipy.special.xlogy`; for probabilities `jax.nn.log_softmax` or `log_sigmoid` of logits",
     "invalid": "the operation has no value there: guard its operand with `jnp.where` before it",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -22,6 +22,16 @@ _FAR = 8
 # Operations whose derivative is infinite or undefined somewhere where they are not.
 STEEP = frozenset({"acos", "asin", "atan2", "cbrt", "eigh", "log", "pow", "rsqrt", "sqrt", "svd"})
 
+# What is infinite in their derivatives, where they are not.
+_DERIVED = {
+    "acos": ("rsqrt",),
+    "asin": ("rsqrt",),
+    "atan2": ("div",),
+    "cbrt": ("integer_pow", "div"),
+    "pow": ("pow",),
+    "sqrt": ("div",),
+}
+
 
 @dataclass(frozen=True)
 class Surroundings:
@@ -32,11 +42,14 @@ class Surroundings:
             for it.
         operations: The primitives of the same line in the forward pass.
         discarded_at: The line of a `where` that discards what the line computes, if there is one.
+        derivative_of: The operation of the same line whose derivative in forward mode the equation
+            is a part of, if it is infinite somewhere.
     """
 
     phase: Phase
     operations: frozenset[str]
     discarded_at: SourceLine | None
+    derivative_of: str | None = None
 
 
 @dataclass(frozen=True)
@@ -66,10 +79,43 @@ def surroundings(written: Any, at: Equation) -> Surroundings:
         top = own.jaxpr is jaxprs.open_jaxpr(written)
         derivative = _only_for_derivatives(own, everything, top=top)
     discarded = None
-    if "jvp(" in at.scope:
-        steep = [each for each in forward if each.eqn.primitive.name in STEEP]
+    steep = [each for each in forward if each.eqn.primitive.name in STEEP]
+    # In forward mode a `where` chooses between derivatives too: what it discards is gone.
+    if "jvp(" in at.scope and any("transpose(" in each.scope for each in everything):
         discarded = _discarded(steep or forward)
-    return Surroundings("backward" if derivative else "forward", names, discarded)
+    of = None
+    if "jvp(" in at.scope and not derivative and own is not None:
+        of = next((each.eqn.primitive.name for each in steep if _derives(own, each)), None)
+    return Surroundings("backward" if derivative else "forward", names, discarded, of)
+
+
+def _derives(own: _Placed, steep: _Placed) -> bool:
+    """Whether an equation is what makes the derivative of another infinite."""
+    name = steep.eqn.primitive.name
+    if own.jaxpr is not steep.jaxpr or own.eqn.primitive.name not in _DERIVED.get(name, ()):
+        return False
+    of = own.eqn.invars[1:] if own.eqn.primitive.name == "div" else own.eqn.invars
+    if name in ("sqrt", "cbrt"):  # 1 / sqrt(x), and not sqrt(x) / x
+        return steep.eqn.outvars[0] in of
+    between = _between(steep, own)
+    made = {var for eqn in between for var in eqn.outvars}
+    if name != "pow" and not made & _variables(of):  # lax.rsqrt(x) beside jnp.arccos(x)
+        return False
+    by = _variables(of)
+    for eqn in reversed(between):
+        if by & {*eqn.outvars}:
+            by |= _variables(eqn.invars)
+    return bool(by & _variables(steep.eqn.invars))
+
+
+def _variables(atoms: Iterable[Any]) -> set[Any]:
+    return {atom for atom in atoms if not jaxprs.is_literal(atom)}
+
+
+def _between(first: _Placed, last: _Placed) -> list[Any]:
+    """The equations between two of one jaxpr."""
+    places = {id(eqn): number for number, eqn in enumerate(first.jaxpr.eqns)}
+    return list(first.jaxpr.eqns[places[id(first.eqn)] + 1 : places[id(last.eqn)]])
 
 
 def _same(one: SourceLine | None, other: SourceLine | None) -> bool:
