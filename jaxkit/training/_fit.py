@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Sequence, Sized
 from typing import Any
 
@@ -24,6 +23,7 @@ from jaxkit.training.step import OnNonfinite, Program
 from jaxkit.training.stopping import EarlyStopping
 from jaxkit.training.summary import report_of
 from jaxkit.training.validation import Validation
+from jaxkit.training.words import short
 
 __all__ = ["fit"]
 
@@ -172,7 +172,7 @@ def fit(
         data = _Sources(program, placement, begin, ragged)
         loop = Loop(plan, program, placement, *data.both(batches, validation), static, begin, store)
         found = store.load(begin) if store is not None and resume else None
-        _begin(loop, found, begin, checkpoints)
+        _begin(loop, found, begin, store)
         loop.check_validation()
         del begin
         with Signals() as signals, Bar(progress, metric, plan.limit(batches)) as bar:
@@ -202,12 +202,12 @@ def _result(loop: Loop, compiles: CompileLog) -> Result:
     )
 
 
-def _begin(loop: Loop, found: Any, begin: State, checkpoints: Checkpoints | None) -> None:
+def _begin(loop: Loop, found: Any, begin: State, store: Store | None) -> None:
     """Goes on from the checkpoint that was found, or begins with what was given."""
-    if found is None or checkpoints is None:
+    if found is None or store is None:
         check_given(begin.params)
         return
-    (state, meta), directory = found, os.path.abspath(os.fspath(checkpoints.directory))
+    (state, meta), directory = found, str(store.directory)
     check_key(state.key, begin.key, f"the checkpoint of step {meta['step']} in {directory!r}")
     loop.load(state, meta, directory)
 
@@ -217,7 +217,7 @@ def _store_of(checkpoints: Checkpoints | None, *, resume: bool) -> Store | None:
         return None
     if not isinstance(checkpoints, Checkpoints):
         raise TypeError(
-            f"checkpoints must be Checkpoints, got checkpoints={checkpoints!r}: "
+            f"checkpoints must be Checkpoints, got checkpoints={short(checkpoints)}: "
             "write Checkpoints('runs/1', every=500)"
         )
     store = Store(checkpoints)

@@ -205,9 +205,11 @@ class Store:
         kept = [each for each in self._steps() if each != step]
         self._saved = kept[0] if kept else None
         newest = f"the newest that is there is of step {kept[0]}" if kept else "no other is there"
+        there = self.directory.is_dir()
+        way_out = "make room there, or give another directory" if there else "give one that stays"
         return UsageError(
             f"the checkpoint of step {step} could not be written to {str(self.directory)!r}: "
-            f"{_first_line(error)}; {newest}; make room there, or give another directory"
+            f"{_first_line(error)}; {newest}; {way_out}"
         )
 
     def _open(self) -> Any:

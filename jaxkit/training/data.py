@@ -123,7 +123,7 @@ class Data:
 
     def described(self) -> str:
         """What the first batch was, in words; empty before there was one."""
-        if self._structure is None:
+        if self._structure is None or self.rows is None:
             return ""
         kinds = [kind((self.rows, *shape), dtype) for shape, dtype in self._kinds]
         text = str(jax.tree.unflatten(self._structure, map(_Word, kinds)))

@@ -222,7 +222,8 @@ def _explain_missing(error: TypeError) -> None:
 
 
 def _checked_links(transforms: Any) -> Sequence[Callable[..., Any]]:
-    if callable(transforms) or not isinstance(transforms, Sequence):
+    listed = isinstance(transforms, Sequence) and not isinstance(transforms, str)
+    if callable(transforms) or not listed:
         raise TypeError(
             "transforms must be a list of links, as in transforms=[clip], got "
             f"transforms={short(transforms)} of type {type(transforms).__name__}"

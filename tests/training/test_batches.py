@@ -94,7 +94,11 @@ def test_what_jax_takes() -> None:
 def test_no_rows_at_first() -> None:
     empty = {"x": X[:0], "y": Y[:0]}
     said = "batch 0 of epoch 0 has no rows: leave it out"
-    assert refused([empty], ValueError) == said
+    with pytest.raises(ValueError) as caught:
+        fit(model(), each, [empty], adam())
+    assert str(caught.value) == said
+    note = "jaxkit.training.fit had done 0 steps; checkpoints= would have kept them"
+    assert caught.value.__notes__ == [note]
     assert refused([empty, *batches()], ValueError, ragged="drop") == said
     assert refused(batches(), ValueError, validation=[empty]) == (
         "batch 0 of epoch 0 of validation has no rows: leave it out"

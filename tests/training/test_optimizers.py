@@ -112,6 +112,15 @@ def test_transforms_of_optax() -> None:
     )
 
 
+def test_a_name_in_place_of_links() -> None:
+    with pytest.raises(TypeError) as caught:
+        fit(model(), mean, batches(), adam(), transforms="clip")  # type: ignore[arg-type]
+    assert str(caught.value) == (
+        "transforms must be a list of links, as in transforms=[clip], got transforms='clip' of "
+        "type str"
+    )
+
+
 def test_a_link_that_returns_an_array() -> None:
     def alone(fun: Any) -> Any:
         return lambda *args: fun(*args)[0]

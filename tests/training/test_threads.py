@@ -99,7 +99,7 @@ def test_a_directory_that_is_removed(tmp_path: Path) -> None:
         fit(model(), each, batches(), adam(), checkpoints=there, callbacks=[remove])
     message = (
         f"the checkpoint of step 3 could not be written to {str(directory)!r}: the directory was "
-        "removed during the run; no other is there; make room there, or give another directory"
+        "removed during the run; no other is there; give one that stays"
     )
     assert str(caught.value) == message
     note = f"jaxkit.training.fit had done 3 steps; a checkpoint could not be written: {message}"
