@@ -39,7 +39,7 @@ def in_place_of(tap: Tap, uses: Uses) -> str | None:
         _with_exponential(tap.node)
         or _with_one(tap.node)
         or _by_moments(tap.node)
-        or _of_projection(tap.node)
+        or (_of_projection(tap.node) if "transpose(" not in tap.scope else None)
         or _of_running_sums(tap.node)
         or _of_steps(tap.node, uses)
         or _of_two(tap.node)

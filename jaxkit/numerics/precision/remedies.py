@@ -55,9 +55,10 @@ def remedy(
 
 
 def is_rounding(tap: Tap, diagnosis: Diagnosis) -> bool:
-    """Whether a sum is off by no more than a few roundings, or has but a few terms."""
-    eps = float(jnp.finfo(tap.eqn.outvars[0].aval.dtype).eps)
-    return diagnosis.introduced <= _STEPS * eps or _terms_of(tap.eqn) <= _TERMS
+    """Whether a sum in full precision is off by a few roundings only, or has but a few terms."""
+    info = jnp.finfo(tap.eqn.outvars[0].aval.dtype)
+    few = diagnosis.introduced <= _STEPS * float(info.eps) or _terms_of(tap.eqn) <= _TERMS
+    return info.bits >= 32 and few
 
 
 def _terms_of(eqn: Any) -> int:
@@ -105,10 +106,16 @@ def _one_and_small(node: Node, uses: Uses) -> str | None:
     small, sign = ("-x", "-") if least and least[0] < 0 else ("x", "+")
     power = f"(1 {sign} x) ** n is jnp.exp(n * jnp.log1p({small}))"
     log = f"jnp.log1p({small}) in place of log(1 {sign} x)"
-    names = {each.name for each in uses.get(id(node), ())}
-    if names & {"pow", "integer_pow"}:
+    users = uses.get(id(node), ())
+    if any(each.name == "log" for each in users):
+        return log
+    if any(each.name == "pow" or _is_high_power(each) for each in users):
         return power
-    return log if "log" in names else f"if a logarithm follows: {log}; if a power: {power}"
+    return f"if a logarithm follows: {log}; if a power: {power}"
+
+
+def _is_high_power(node: Node) -> bool:
+    return node.name == "integer_pow" and node.eqn.params["y"] > 2
 
 
 def _near(node: Node, depth: int) -> list[Node]:
