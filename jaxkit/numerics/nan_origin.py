@@ -141,9 +141,8 @@ def _argument(path: str) -> str:
 
 _FINE = "Every output is finite."
 _GIVEN = (
-    "Outputs are NaN or infinite, as the function was given them: by an argument, or by a constant "
-    "that it chose, such as the -inf of a mask, or the NaN with which an embedding answers an index "
-    "that is out of range. No operation made one that reaches them."
+    "Outputs are NaN or infinite, as the function was given them: by an argument or a constant, "
+    "such as the -inf of a mask. No operation made a NaN or an infinity that reaches them."
 )
 _ELSEWHERE = (
     "Outputs are NaN or infinite when the function is called, but not when it is evaluated "

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jaxkit._jax import jaxprs
 from jaxkit.jaxpr import Equation
 from jaxkit.numerics._devices import of_one
-from jaxkit.numerics.nonfinite.tracing import Clock, Counting, is_maker
+from jaxkit.numerics.nonfinite.tracing import Clock, Counting
 
 __all__ = ["Capture"]
 
@@ -26,10 +26,13 @@ class Capture(Counting):
         number: The number of the event, as `Origins` counts them.
         first: The number that the clock begins with.
         barriers: As `Counting` has them.
+        choosing: As `Counting` has it.
     """
 
-    def __init__(self, eqn: Any, number: Any, first: int, *, barriers: bool) -> None:
-        super().__init__(barriers=barriers)
+    def __init__(
+        self, eqn: Any, number: Any, first: int, *, barriers: bool, choosing: bool = False
+    ) -> None:
+        super().__init__(barriers=barriers, choosing=choosing)
         self.eqn = eqn
         self.number = number
         self.first = first
@@ -43,7 +46,7 @@ class Capture(Counting):
     def equation(self, at: Equation, boxes: Sequence[Any]) -> Sequence[Any]:
         """Evaluates it, and keeps what goes in and out if it is the one."""
         outs = self.run_quietly(at, boxes)
-        if not is_maker(at):
+        if not self.makes(at):
             return outs
         hit = self.next(at) == self.number
         if at.eqn is self.eqn:

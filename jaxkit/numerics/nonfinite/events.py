@@ -79,14 +79,20 @@ class Events:
         program: The program.
         barriers: Whether the compiler leaves each equation as it is, as outside of `jax.jit`.
         apart: Whether each is a program of its own as well, which takes many times as long.
+        choosing: Whether choosing a NaN that is a constant is an event.
     """
 
     def __init__(
-        self, program: jaxprs.Program, *, barriers: bool = False, apart: bool = False
+        self,
+        program: jaxprs.Program,
+        *,
+        barriers: bool = False,
+        apart: bool = False,
+        choosing: bool = False,
     ) -> None:
         self._written = program.written
         self._jit: Any = _as_it_is if apart else _jit
-        self._barriers = barriers
+        self._how = {"barriers": barriers, "choosing": choosing}
         self._first = len(program.inputs) + 1
         self._equations: list[Equation] = []
         self._captures: dict[int, Callable[..., Any]] = {}
@@ -148,7 +154,7 @@ class Events:
         return tuple(values[:count]), result
 
     def _kept(self, eqn: Any, number: Any, inputs: tuple[Any, ...]) -> Any:
-        rule = Capture(eqn, number, self._first, barriers=self._barriers)
+        rule = Capture(eqn, number, self._first, **self._how)
         _, (_, kept) = Run(rule).closed(self._written, self._typed(inputs), rule.start(), Where())
         return kept
 
@@ -163,7 +169,7 @@ class Events:
 
     def _origins(self, asked: Asked, inputs: tuple[Any, ...]) -> Any:
         """For each leaf `_counts`, and the place of the event that is asked for."""
-        rule = Origins(Asked(*asked), self._first, barriers=self._barriers)
+        rule = Origins(Asked(*asked), self._first, **self._how)
         run = Run(rule)
         values = self._typed(inputs)
         boxes = [self._given(i, run.lift(value), asked) for i, value in enumerate(values)]

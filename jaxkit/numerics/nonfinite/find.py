@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -42,17 +43,39 @@ class Origin:
     def __init__(self, program: Program, *, barriers: bool = False, apart: bool = False) -> None:
         self._written = program.written
         self._events = Events(program, barriers=barriers, apart=apart)
+        self._choices = lambda: Events(program, barriers=barriers, apart=apart, choosing=True)
+        self._chosen: Events | None = None
         self.leaves = leaf_names(program.results)
 
     def of(self, inputs: Sequence[Any]) -> tuple[Outcome, list[Finding]]:
         """What was seen, and the findings on it."""
         outcome = self._events.of(inputs)
+        if outcome.events or outcome.arguments or not any(nan for nan, _ in outcome.bad):
+            return outcome, self._told(outcome)
+        # A constant, then, as that with which a function says that what it was given is wrong.
+        if self._chosen is None:
+            self._chosen = self._choices()
+        chosen = self._told(self._chosen.of(inputs))
+        return outcome, [_as_chosen(finding) for finding in chosen]
+
+    def _told(self, outcome: Outcome) -> list[Finding]:
         found: dict[Any, Finding] = {}
         for number, event in enumerate(outcome.events):
             finding = finding_of(event, self._written, self.leaves)
             where = finding.where
             found.setdefault((where.file, where.line) if where else number, finding)
-        return outcome, list(found.values())
+        return list(found.values())
+
+
+def _as_chosen(finding: Finding) -> Finding:
+    place = finding.message.partition(" = nan, ")[2] or finding.message
+    return dataclasses.replace(
+        finding,
+        message=f"a condition chose NaN, which stands there as a constant, {place}",
+        fix="look at the condition, as of `jnp.where(ok, x, jnp.nan)`: this is how a function says "
+        "that what it was given is wrong, such as an index out of range, or a NaN among the values "
+        "of jnp.median",
+    )
 
 
 def leaf_names(results: Any) -> list[str]:

@@ -12,7 +12,7 @@ from jax import lax
 from jaxkit._jax import jaxprs
 from jaxkit.jaxpr import Equation, Rule
 from jaxkit.numerics.nonfinite import operations
-from jaxkit.numerics.nonfinite.codes import GIVEN_NAN, ZERO, code_of_given, full, settled
+from jaxkit.numerics.nonfinite.codes import GIVEN_NAN, ZERO, code_of_given, full, is_nan, settled
 from jaxkit.numerics.nonfinite.flow import moved, sources
 
 __all__ = ["LOOPS", "Asked", "Clock", "Counting", "Origins", "is_inexact", "is_maker"]
@@ -71,10 +71,20 @@ class Counting(Rule):
     Args:
         barriers: Whether the compiler has to leave each equation as it is, as JAX evaluates them
             outside of `jax.jit`.
+        choosing: Whether `jnp.where` makes a NaN, where it chooses one that is a constant.
     """
 
-    def __init__(self, *, barriers: bool) -> None:
+    def __init__(self, *, barriers: bool, choosing: bool = False) -> None:
         self.barriers = barriers
+        self.choosing = choosing
+
+    def chooses(self, at: Equation) -> bool:
+        """Whether the equation can be an event that chooses a NaN."""
+        return self.choosing and at.primitive == "select_n" and is_inexact(at.eqn.outvars[0].aval)
+
+    def makes(self, at: Equation) -> bool:
+        """Whether the equation can be an event."""
+        return is_maker(at) or self.chooses(at)
 
     def turn(self, state: Any, loops: int, *, begins: bool) -> Any:
         """Counts the turns of a loop."""
@@ -89,7 +99,7 @@ class Counting(Rule):
         if at.primitive in _SILENT:
             return []
         outs = at.run(values)
-        if self.barriers and is_maker(at):
+        if self.barriers and self.makes(at):
             return list(lax.optimization_barrier(outs))
         return outs
 
@@ -111,8 +121,8 @@ class Origins(Counting):
     equation in `equations`, from 1, and the turns of the loops).
     """
 
-    def __init__(self, asked: Asked, first: int, *, barriers: bool) -> None:
-        super().__init__(barriers=barriers)
+    def __init__(self, asked: Asked, first: int, *, barriers: bool, choosing: bool = False) -> None:
+        super().__init__(barriers=barriers, choosing=choosing)
         self.asked = asked
         self.first = first
         self.equations: list[Equation] = []
@@ -139,6 +149,10 @@ class Origins(Counting):
         found = moved(at, codes, values)
         if found is None:
             found = self._made(at, codes, values, outs)
+        elif self.chooses(at):
+            number = self._numbered(self._event(at), at, outs[0])
+            given = is_nan(outs[0]) & (found[0] == GIVEN_NAN)
+            found = [lax.select(given, number, found[0])]
         return [
             (out, code) if is_inexact(var.aval) else out
             for var, out, code in zip(at.eqn.outvars, outs, found, strict=True)

@@ -153,6 +153,28 @@ def mean_of_nothing(x):
 # -- the maker of an infinity, and not where it becomes a NaN
 
 
+# A constant that is chosen: nothing computes it, and it is why the output is NaN.
+@fault("invalid", args=v(1.0, 200.0))
+def marked_as_wrong(x):
+    y = jnp.where(x > 100, jnp.nan, x)  # <-
+    return (2 * y).sum()
+
+
+@fault("invalid", args=lambda: (np.arange(6.0, dtype=f32).reshape(3, 2), np.array([0, 3])))
+def index_out_of_range(table, index):
+    known = (index >= 0) & (index < table.shape[0])
+    rows = table[jnp.clip(index, 0, table.shape[0] - 1)]
+    rows = jnp.where(known[:, None], rows, jnp.nan)  # <-
+    return jnp.tanh(rows).mean()
+
+
+# What an operation makes comes before what is chosen elsewhere.
+@fault("log-of-zero", args=v(0.0, 200.0))
+def made_and_chosen(x):
+    y = jnp.where(x > 100, jnp.nan, x)
+    return (jnp.log(x) * y).sum()  # <-
+
+
 # Both products are too large, of either sign: an infinity less an infinity, in one operation.
 @fault("overflow", args=v(2e26, -2e26))
 def product_of_both_signs(x):
