@@ -1,6 +1,8 @@
 """Small programs that use everything that JAX has, each with arguments: `EXAMPLES`, by name.
 
 A function that makes an example returns (fun, args). Nothing is computed when this is imported.
+
+Longer than 400 lines, as it is a table: each case is a few lines, and one place has them all.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 Each entry: a function without arguments that gives (function, arguments, operations). The formulas
 were written before anything was run. B batch, T time, D width, and so on.
+
+Longer than 400 lines, as it is a table: each case is a few lines, and one place has them all.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""`jaxkit.timer` in use: nesting, threads, tasks, errors, traces, compilations, timelines."""
+"""`jaxkit.timer` in use: nesting, threads, tasks, errors, traces, compilations, timelines.
+
+Longer than 400 lines, as it holds one thing from all of its sides, case by case.
+"""
 
 import asyncio
 import contextlib

@@ -1,6 +1,8 @@
 """Shows each mistake, and that the sound ones are sound, by direct code: run it as a script.
 
 python -m tests.testing.broken.demonstrate [name ...]
+
+Longer than 400 lines, as it is a table: each case is a few lines, and one place has them all.
 """
 
 from __future__ import annotations
