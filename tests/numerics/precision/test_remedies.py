@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,13 @@ import pytest
 
 import jaxkit
 from jaxkit.numerics.precision.classify import Diagnosis
-from jaxkit.numerics.precision.differences import in_place_of
+from jaxkit.numerics.precision.differences import (
+    _ONE,
+    _ONE_AND_SQUARE,
+    _SQUARE,
+    _TWO,
+    in_place_of,
+)
 from jaxkit.numerics.precision.patterns import ADDS, uses_of
 from jaxkit.numerics.precision.plan import Tap, plan_of
 from jaxkit.numerics.precision.remedies import is_rounding, remedy
@@ -118,6 +125,22 @@ def test_no_moments(fun: Any) -> None:
 )
 def test_a_difference_of_a_known_form(starts: str, fun: Any) -> None:
     assert str(advice(fun, X)).startswith(starts)
+
+
+def test_the_identities_are_true() -> None:
+    names = {name: getattr(np, name) for name in "sin cos tan sinh cosh tanh exp sqrt".split()}
+    names |= {"log": np.log, "log1p": np.log1p, "expm1": np.expm1, "atan": np.arctan}
+    names |= {"erf": math.erf, "atan2": np.arctan2, "sigmoid": lambda x: 1 / (1 + np.exp(-x))}
+    names |= {"jax": jax, "jnp": np, "x": 0.3, "y": 1.7, "a": 0.8, "b": 1.9, "c": 0.4, "n": 5}
+    for text in (*_texts(_ONE, _ONE_AND_SQUARE), *_SQUARE, *_TWO.values()):
+        if text is not None:
+            formula = text.partition(", or ")[0].rpartition(": ")[2]
+            one, _, other = formula.partition(" in place of " if " in " in formula else " is ")
+            assert eval(one, names) == pytest.approx(float(eval(other, names))), text
+
+
+def _texts(*tables: Any) -> list[str | None]:
+    return [text for table in tables for row in table.values() for text in row]
 
 
 def windows(x):
