@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxkit.training.scaling import check_compute_dtype
 from jaxkit.training.state import joined
 from jaxkit.training.words import short, what
 
@@ -36,7 +37,7 @@ class Loss:
         self.name = getattr(fun, "__name__", type(fun).__name__)
         self.has_aux = has_aux
         self._fun = fun
-        self._dtype = dtype
+        self._dtype = check_compute_dtype(dtype)
         self._keyed = keyed
         self._key_name, self.takes_mask = _how_called(fun, self.name, keyed)
         # Whether padding is left out of every result; known once it has been traced.

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from jaxkit.training.words import short
 
-__all__ = ["DynamicLossScale", "LossScale", "StaticLossScale"]
+__all__ = ["DynamicLossScale", "LossScale", "StaticLossScale", "check_compute_dtype"]
 
 
 @dataclass(frozen=True)
@@ -107,6 +107,34 @@ class DynamicLossScale:
 
 
 LossScale = StaticLossScale | DynamicLossScale
+
+
+def check_compute_dtype(dtype: Any) -> Any:
+    """What model and batch are cast to for the loss; None for as they are.
+
+    Args:
+        dtype: What was given.
+
+    Raises:
+        ValueError: It is no dtype of floating-point numbers, or one of 64 bits while JAX has 32.
+    """
+    if dtype is None:
+        return None
+    try:
+        known = jnp.dtype(dtype)
+    except TypeError:
+        known = None
+    if known is None or not jnp.issubdtype(known, jnp.floating):
+        raise ValueError(
+            "compute_dtype must be a dtype of floating-point numbers, such as jnp.bfloat16, got "
+            f"compute_dtype={short(dtype)}"
+        )
+    if known == jnp.float64 and jnp.result_type(float) != jnp.float64:
+        raise ValueError(
+            "compute_dtype=float64 needs JAX in 64 bits, and it is in 32: call "
+            "jax.config.update('jax_enable_x64', True) first, or take float32"
+        )
+    return known
 
 
 def _positive(name: str, value: Any) -> None:

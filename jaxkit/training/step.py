@@ -222,8 +222,7 @@ def _explain_missing(error: TypeError) -> None:
 
 
 def _checked_links(transforms: Any) -> Sequence[Callable[..., Any]]:
-    listed = isinstance(transforms, Sequence) and not isinstance(transforms, str)
-    if callable(transforms) or not listed:
+    if isinstance(transforms, str) or callable(transforms) or not isinstance(transforms, Sequence):
         raise TypeError(
             "transforms must be a list of links, as in transforms=[clip], got "
             f"transforms={short(transforms)} of type {type(transforms).__name__}"

@@ -89,3 +89,22 @@ def test_numbers_that_make_no_sense(make: Any, message: str) -> None:
     with pytest.raises(ValueError) as caught:
         make()
     assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("dtype", [int, "int32", bool, "float33", jnp.complex64, 3])
+def test_what_cannot_be_computed_in(dtype: Any) -> None:
+    with pytest.raises(ValueError) as caught:
+        fit(model(), each, batches(), adam(), compute_dtype=dtype)
+    assert str(caught.value) == (
+        "compute_dtype must be a dtype of floating-point numbers, such as jnp.bfloat16, got "
+        f"compute_dtype={dtype!r}"
+    )
+
+
+def test_computed_in_double_precision_needs_it() -> None:
+    with pytest.raises(ValueError) as caught:
+        fit(model(), each, batches(), adam(), compute_dtype="float64")
+    assert str(caught.value) == (
+        "compute_dtype=float64 needs JAX in 64 bits, and it is in 32: call "
+        "jax.config.update('jax_enable_x64', True) first, or take float32"
+    )
