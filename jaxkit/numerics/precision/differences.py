@@ -115,7 +115,7 @@ def _with_one(node: Node) -> str | None:
         return None
     [(sign, other)] = others
     root = square_of(other)
-    texts = _ONE.get(other.name) if root is None else _ONE_AND_SQUARE.get(root.name, _SQUARE)
+    texts = _ONE.get(part(other).name) if root is None else _ONE_AND_SQUARE.get(root.name, _SQUARE)
     if texts is None:
         return None
     if sign == ones[0]:
@@ -327,8 +327,8 @@ def _of_two(node: Node) -> str | None:
     (_, first), (_, second) = pair
     if square_of(first) is not None and square_of(second) is not None:
         return "a ** 2 - b ** 2 is (a - b) * (a + b)"
-    if first.name == second.name:
-        return _TWO.get(first.name)
+    if part(first).name == part(second).name:
+        return _TWO.get(part(first).name)
     return None
 
 
@@ -337,12 +337,12 @@ def _of_argument(node: Node) -> str | None:
     pair = terms(node, depth=1)
     for (_, each), (_, other) in (pair, pair[::-1]) if len(pair) == 2 else ():
         series = each.name in ("sin", "tan", "sinh", "tanh", "atan", "asin")
-        if series and alike(part(each.inputs[0]), other):
+        if series and alike(each.inputs[0], other):
             return (
                 "use the series of the difference for small arguments: x - sin(x) is near "
                 "x ** 3 / 6, x - tan(x) near -x ** 3 / 3"
             )
-        squares = terms(each.inputs[0]) if each.name == "sqrt" else []
+        squares = terms(part(each.inputs[0])) if each.name == "sqrt" else []
         roots = [square_of(x) for _, x in squares]
         if any(root is not None and alike(root, other) for root in roots):
             return (

@@ -70,7 +70,7 @@ def part(node: Node) -> Node:
 def constant_of(node: Node) -> float | None:
     """The one number that a constant consists of."""
     node = whole(node)
-    if node.name != "constant":
+    if node.name != "constant" or getattr(node.value, "size", 1) > _MANY:
         return None
     try:
         numbers = np.asarray(node.value).astype(float).ravel()
@@ -88,8 +88,8 @@ def is_one(node: Node) -> bool:
 def alike(one: Node, other: Node, depth: int = 4) -> bool:
     """Whether two values are one, or computed in the same way from the same."""
     one, other = whole(one), whole(other)
-    if one is other:
-        return True
+    if one is other:  # the results of one equation have one node
+        return one.eqn is None or len(one.eqn.outvars) == 1
     if one.name == "constant":
         value = constant_of(one)
         return value is not None and value == constant_of(other)
@@ -110,7 +110,7 @@ def terms(node: Node, sign: int = 1, *, depth: int = 5, scaled: bool = False) ->
         depth: How many additions are opened.
         scaled: Whether constant factors are of no interest.
     """
-    node = part(node)
+    node = whole(node)
     if node.name == "neg":
         return terms(node.inputs[0], -sign, depth=depth, scaled=scaled)
     if node.name in ADDS and depth and len(node.inputs) == 2:
@@ -133,12 +133,12 @@ def terms(node: Node, sign: int = 1, *, depth: int = 5, scaled: bool = False) ->
 
 def _factors(node: Node) -> list[Node]:
     """The factors of a product, without those it is divided by."""
-    node = part(node)
-    if node.name == "div":
-        return _factors(node.inputs[0])
-    if node.name != "mul":
-        return [node]
-    return [each for factor in node.inputs for each in _factors(factor)]
+    inner = part(node)
+    if inner.name == "div":
+        return _factors(inner.inputs[0])
+    if inner.name == "mul":
+        return [each for factor in inner.inputs for each in _factors(factor)]
+    return [whole(node)]
 
 
 def square_of(node: Node) -> Node | None:
@@ -184,7 +184,7 @@ def adds_to_carry(node: Node) -> bool:
 
 def is_sum_of_squares(node: Node) -> bool:
     """Whether squares are added up, whatever the sum is divided by."""
-    sums = [each for each in _factors(node) if _is_sum(each)]
+    sums = [each for each in map(part, _factors(node)) if _is_sum(each)]
     return len(sums) == 1 and _adds_squares(sums[0])
 
 
