@@ -275,7 +275,7 @@ class Store:
             f"{_listed(damaged)}: not whole, renamed to STEP.damaged; going on from the newest "
             f"whole checkpoint in {str(self.directory)!r}, of step {whole}",
             RuntimeWarning,
-            stacklevel=5,
+            stacklevel=4,
         )
 
     def _free(self, name: str) -> Path:

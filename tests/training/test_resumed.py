@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -121,3 +122,13 @@ def test_validations_are_counted_on(tmp_path: Path) -> None:
 
     assert seen(2) == [0, 1]
     assert seen(4) == [2, 3]
+
+
+def test_the_warning_of_a_damaged_checkpoint_is_of_the_line_of_the_call(tmp_path: Path) -> None:
+    options: dict[str, Any] = {"checkpoints": Checkpoints(tmp_path, every=2)}
+    fit(model(), each, batches(), adam(), steps=4, **options)
+    shutil.rmtree(tmp_path / "4" / "state")
+    with pytest.warns(RuntimeWarning, match="the checkpoint of step 4") as caught:
+        result = fit(model(), each, batches(), adam(), steps=4, **options)
+    assert [each.filename for each in caught] == [__file__]
+    assert result.resumed_from == (2, str(tmp_path))
