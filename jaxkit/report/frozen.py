@@ -107,7 +107,7 @@ def _freeze(value: Any, place: _Place, depth: int) -> Any:
 
 
 # Nearly all there is.
-_PLAIN = frozenset({str, int, bool, type(None)})
+_PLAIN: frozenset[object] = frozenset({str, int, bool, type(None)})
 
 # What encloses a value and its key there, or the name of all; put into words only for messages.
 _Place = tuple[str] | tuple["_Place", str | int]
