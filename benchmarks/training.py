@@ -95,7 +95,7 @@ def main() -> None:
     """Prints the ratios, and what a step takes."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true", help="a quarter of the pairs")
-    parser.add_argument("--widths", type=int, nargs="+", default=[32, 288])
+    parser.add_argument("--widths", type=int, nargs="+", default=[32, 448])
     arguments = parser.parse_args()
     for width in arguments.widths:
         model, batches = make(width)
