@@ -236,8 +236,7 @@ class Store:
             meta = reader.restore(folder / "meta", args=ocp.args.JsonRestore())
         if meta.get("schema") != _SCHEMA:
             raise ValueError(f"its schema is {short(meta.get('schema'))}, not {_SCHEMA!r}")
-        # Those of before 2026-11-23 have none.
-        if "checksum" in meta and meta.pop("checksum") != _checksum(meta):
+        if meta.pop("checksum", None) != _checksum(meta):
             raise ValueError("what meta/metadata says is not what was written")
         kinds = [_kind(text) for _, text in meta["leaves"]]
         present = {_name(i): x for i, x in enumerate(kinds) if 0 not in x[1]}
@@ -249,8 +248,7 @@ class Store:
             arrays[_name(i)] if _name(i) in present else np.zeros(shape, dtype)
             for i, (dtype, shape) in enumerate(kinds)
         ]
-        sums = _sums(leaves)
-        for (name, _), now, then in zip(meta["leaves"], sums, meta.get("sums", sums), strict=True):
+        for (name, _), now, then in zip(meta["leaves"], _sums(leaves), meta["sums"], strict=True):
             if now != then:
                 raise ValueError(f"{name} is not what was written")
         return meta, leaves

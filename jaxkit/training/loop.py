@@ -93,10 +93,9 @@ class Loop:
         self._leaves = jax.tree.leaves(self._placement.put(state))
         self.step, self.epoch, self._position = meta["step"], meta["epoch"], meta["position"]
         self.resumed_from = meta["step"], directory
-        # Checkpoints of before 2026-11-23 do not have what is asked for by `get`.
-        self.data.rows, self.data.length = meta["rows"], meta.get("length")
+        self.data.rows, self.data.length = meta["rows"], meta["length"]
         if self._validation is not None:
-            self._validation.count = meta.get("validations", 0)
+            self._validation.count = meta["validations"]
         self.history.load(meta["history"])
         self._patience.load(meta["stopping"])
 

@@ -34,32 +34,18 @@ def place(finding: jaxkit.Finding) -> tuple[str, int]:
 
 
 @pytest.mark.parametrize(
-    ("helper", "x"),
+    ("tool", "helper", "x"),
     [
-        ("jnp.linalg.norm(jnp.log(y))", -X),
-        ("jnp.linalg.norm(jnp.linalg.inv(y))", np.zeros((3, 3), np.float32)),
-        ("jnp.std(y - y) / jnp.std(y - y)", X),
+        (jaxkit.nan_origin, "jnp.linalg.norm(jnp.log(y))", -X),
+        (jaxkit.nan_origin, "jnp.linalg.norm(jnp.linalg.inv(y))", np.zeros((3, 3), np.float32)),
+        (jaxkit.nan_origin, "jnp.std(y - y) / jnp.std(y - y)", X),
+        (jaxkit.shadow, "jnp.linalg.norm(y)", np.full(4, 1e30, np.float32)),
+        (jaxkit.shadow, "jnp.var(y * 1e25)", X),
     ],
 )
-def test_nan_origin(helper: str, x: Any, tmp_path: Path) -> None:
+def test_findings_have_the_line_of_the_call(tool: Any, helper: str, x: Any, tmp_path: Path) -> None:
     second = second_of(tmp_path, helper, x)
-    report = jaxkit.nan_origin(second.f)(x)
-    assert report.findings
-    for finding in report.findings:
-        assert place(finding) == (second.__file__, LINE)
-    assert "first.py" not in str(report)
-
-
-@pytest.mark.parametrize(
-    ("helper", "x"),
-    [
-        ("jnp.linalg.norm(y)", np.full(4, 1e30, np.float32)),
-        ("jnp.var(y * 1e25)", X),
-    ],
-)
-def test_shadow(helper: str, x: Any, tmp_path: Path) -> None:
-    second = second_of(tmp_path, helper, x)
-    report = jaxkit.shadow(second.f)(x)
+    report = tool(second.f)(x)
     assert report.findings
     for finding in report.findings:
         assert place(finding) == (second.__file__, LINE)

@@ -65,8 +65,8 @@ def first_program(
         plain = Counted(places, tape)
         run = Run(plain)
         outs, trips = run.closed(closed, [run.lift(x) for x in inputs], plain.start(), Where())
-        # One after the other: beside each other they take the caches from each other, and effects
-        # are to be recorded before they are replayed.
+        # One after the other: XLA runs them beside each other otherwise, which was measured to take
+        # longer; and effects are to be recorded before they are replayed.
         inputs, outs = lax.optimization_barrier((inputs, outs))
         other = Run(Wide(places, trips, tape))
         wides, _ = other.closed(closed, [other.lift(x) for x in inputs], (), Where())
