@@ -57,6 +57,13 @@ def test_a_call_of_microseconds() -> None:
     assert 5e-7 < timing.seconds < 5e-4
 
 
+def test_arrays_that_live_elsewhere_do_not_count_as_time_of_a_call() -> None:
+    alive = [jax.device_put(np.float32(n)) for n in range(5_000)]  # looking at them takes 5 ms
+    timing = timed(jax.jit(lambda x: x + 1), matrix(3))
+    assert timing.figure.inner > 1
+    assert len(alive) == 5_000
+
+
 def test_compiling_is_told_apart() -> None:
     @jax.jit
     def slow_to_compile(x: jax.Array) -> jax.Array:
