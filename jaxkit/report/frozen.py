@@ -8,7 +8,7 @@ become `FrozenMapping`, sequences become tuples.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 __all__ = ["FrozenMapping", "freeze", "thaw"]
@@ -25,20 +25,36 @@ class FrozenMapping(Mapping[str, Any]):
         True
 
     Args:
-        items: Values that are frozen already; use `freeze` for those that are not.
+        items: JSON values, of which a copy is kept that cannot change.
+
+    Raises:
+        TypeError: Something in it is no JSON value; the message names the place.
     """
 
-    __slots__ = ("_items",)
+    __slots__ = ("_items", "_make")
 
     def __init__(self, items: Mapping[str, Any]) -> None:
-        self._items = dict(items)
+        self._items = _freeze_items(items, ("items",), 0)
 
     @classmethod
     def owning(cls, items: dict[str, Any]) -> FrozenMapping:
-        """A mapping of a dict that nobody else has: it is not copied."""
+        """A mapping of a dict that nobody else has, whose values are frozen: it is not copied."""
         made = cls.__new__(cls)
         made._items = items
         return made
+
+    @classmethod
+    def later(cls, make: Callable[[], Mapping[str, Any]]) -> FrozenMapping:
+        """A mapping that is made when it is first looked at, by a function that knows all of it."""
+        made = cls.__new__(cls)
+        made._make = make
+        return made
+
+    def __getattr__(self, name: str) -> Any:
+        if name != "_items":
+            raise AttributeError(name)
+        self._items = _freeze_items(self._make(), ("items",), 0)  # by two threads: twice the same
+        return self._items
 
     def __getitem__(self, key: str) -> Any:
         return self._items[key]
@@ -79,8 +95,8 @@ def freeze(value: Any, *, name: str) -> Any:
 
 
 def _freeze(value: Any, place: _Place, depth: int) -> Any:
-    kind = cast("object", type(value))
-    if kind in _PLAIN:
+    kind: object = type(value)  # pyright: ignore[reportUnknownVariableType]
+    if kind in _PLAIN or kind is FrozenMapping:
         return value
     if kind is float:
         return _freeze_float(value)
@@ -98,7 +114,8 @@ def _freeze(value: Any, place: _Place, depth: int) -> Any:
         items = cast("Sequence[Any]", value)
         return tuple(_freeze(item, (place, i), depth + 1) for i, item in enumerate(items))
     if isinstance(value, Mapping):
-        return _freeze_mapping(cast("Mapping[Any, Any]", value), place, depth)
+        items = _freeze_items(cast("Mapping[Any, Any]", value), place, depth)
+        return FrozenMapping.owning(items)
     raise TypeError(
         f"{_name(place)} must be a JSON value (str, int, float, bool, None, list, tuple or "
         f"mapping), got {type(value).__module__}.{type(value).__qualname__}: "
@@ -123,7 +140,7 @@ def _freeze_float(number: float) -> float | str:
     return "NaN" if math.isnan(number) else "Infinity" if number > 0 else "-Infinity"
 
 
-def _freeze_mapping(mapping: Mapping[Any, Any], place: _Place, depth: int) -> FrozenMapping:
+def _freeze_items(mapping: Mapping[Any, Any], place: _Place, depth: int) -> dict[str, Any]:
     items: dict[str, Any] = {}
     for key, value in mapping.items():
         if type(key) is not str:
@@ -134,7 +151,7 @@ def _freeze_mapping(mapping: Mapping[Any, Any], place: _Place, depth: int) -> Fr
                 )
             key = str.__str__(key)
         items[key] = value if type(value) in _PLAIN else _freeze(value, (place, key), depth + 1)
-    return FrozenMapping.owning(items)
+    return items
 
 
 def thaw(value: Any) -> Any:

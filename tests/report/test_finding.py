@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from jaxkit.report import Finding, FrozenMapping, SourceLine
+from jaxkit.report import Finding, FrozenMapping, Report, SourceLine
 from tests.strategies import findings
 
 
@@ -139,3 +139,30 @@ def test_a_frozen_mapping_reads_like_a_dict() -> None:
     assert mapping == {"a": 1, "b": (2,)}
     assert repr(mapping) == "{'a': 1, 'b': (2,)}"
     assert (len(mapping), list(mapping), mapping.get("c")) == (2, ["a", "b"], None)
+
+
+def test_a_frozen_mapping_keeps_no_list_of_its_callers() -> None:
+    given = {"a": [1, {"b": float("inf")}]}
+    mapping = FrozenMapping(given)
+    given["a"].append(2)
+    assert mapping == {"a": (1, {"b": "Infinity"})}
+    with pytest.raises(TypeError, match=r"items\['a'\] must be a JSON value"):
+        FrozenMapping({"a": object()})
+
+
+def test_a_frozen_mapping_of_later_is_made_once_when_looked_at() -> None:
+    made: list[int] = []
+
+    def make() -> dict[str, list[int]]:
+        made.append(1)
+        return {"a": [1]}
+
+    mapping = FrozenMapping.later(make)
+    report = Report("tool", data=mapping)
+    assert not made
+    assert report.data == {"a": (1,)}
+    assert report == Report("tool", data={"a": [1]})
+    assert pickle.loads(pickle.dumps(mapping)) == copy.deepcopy(mapping) == {"a": (1,)}
+    assert hash(mapping) == hash(FrozenMapping({"a": [1]}))
+    assert len(made) == 1
+    assert not hasattr(mapping, "b")

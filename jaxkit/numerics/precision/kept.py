@@ -34,31 +34,34 @@ class Kept:
         self._rtol = rtol
         self._where = where
         self._lock = threading.Lock()
-        # By the form of the arguments, which of them enter the program; by the others' values too,
-        # the analysis.
-        self._entering: dict[Any, list[int]] = {}
-        self._known: dict[Any, Analysis] = {}
+        # By the form of the arguments, which of them enter the program; then by the others' values.
+        self._known: dict[Any, tuple[list[int], dict[Any, Analysis]]] = {}
 
     def of(self, args: Any, kwargs: Any) -> tuple[Analysis, list[Any]]:
         """The analysis for a call, and the arrays that enter it."""
         leaves, tree = jax.tree.flatten((args, kwargs))
         self._refuse_tracers(leaves)
-        form = (tree, tuple(_form(leaf) for leaf in leaves), trace_context())
+        form = (tree, tuple([_form(leaf) for leaf in leaves]), trace_context())
         with self._lock:
-            entering = self._entering.get(form)
-            if entering is not None:
-                analysis = self._known.get((form, _others(leaves, entering)))
+            known = self._known.get(form)
+            if known is not None:
+                entering, analyses = known
+                analysis = analyses.get(_others(leaves, entering))
                 if analysis is not None:
-                    return analysis, analysis.inputs([leaves[i] for i in entering])
+                    if len(entering) < len(leaves):
+                        leaves = [leaves[i] for i in entering]
+                    return analysis, analysis.inputs(leaves)
             program = jaxprs.trace(self._fun, args, kwargs)
             self._refuse_tracers(program.inputs)
-            entering = self._entering[form] = _positions(leaves, program.inputs)
+            entering = _positions(leaves, program.inputs)
             analysis = Analysis(program, jaxprs.name_of(self._fun), self._rtol, self._where)
-            self._known[form, _others(leaves, entering)] = analysis
+            if known is None or known[0] != entering:
+                known = self._known[form] = entering, {}
+            known[1][_others(leaves, entering)] = analysis
             return analysis, analysis.inputs(program.inputs)
 
     def _refuse_tracers(self, values: Sequence[Any]) -> None:
-        if any(kind_of(type(value)) == "tracer" for value in values):
+        if any(kind_of(kind) == "tracer" for kind in set(map(type, values))):
             name = jaxprs.name_of(self._fun)
             raise UsageError(
                 f"shadow({name}) was called inside of a trace, where there are no values to look "
@@ -78,9 +81,12 @@ def _positions(leaves: Sequence[Any], inputs: Sequence[Any]) -> list[int]:
 
 
 def _form(leaf: Any) -> Any:
-    if hasattr(leaf, "shape") and hasattr(leaf, "dtype"):
-        return leaf.shape, leaf.dtype, getattr(leaf, "weak_type", False)
-    return type(leaf)
+    try:
+        return leaf.shape, leaf.dtype, leaf.weak_type
+    except AttributeError:
+        if hasattr(leaf, "shape") and hasattr(leaf, "dtype"):
+            return leaf.shape, leaf.dtype, False
+        return type(leaf)
 
 
 def _others(leaves: Sequence[Any], entering: Sequence[int]) -> tuple[Any, ...]:

@@ -18,8 +18,10 @@ from jaxkit.numerics.precision.wide import is_float, up
 
 __all__ = [
     "Leaf",
+    "Name",
     "compare_outputs",
     "compare_program",
+    "fine_leaves",
     "first_program",
     "glance",
     "noise_program",
@@ -229,9 +231,27 @@ class Leaf(NamedTuple):
         return self.tail if self.verdict == "tail" else self.norm
 
 
+# Of a floating-point output its position among all, its name, what is allowed, and the magnitude
+# below which an element does not matter.
+Name = tuple[int, str, float, float]
+
+
+def fine_leaves(table: np.ndarray, names: Sequence[Name]) -> list[Leaf]:
+    """The outputs where `glance` says that all of them are fine.
+
+    Args:
+        table: What it says.
+        names: The outputs.
+    """
+    return [
+        Leaf(index, name, rtol, norm, mean, "fine", "fine")
+        for (index, name, rtol, _), (_, norm, mean) in zip(names, table.tolist(), strict=True)
+    ]
+
+
 def compare_outputs(
     table: np.ndarray,
-    names: Sequence[tuple[int, str, float, float]],
+    names: Sequence[Name],
     pairs: Sequence[tuple[Any, Any]],
     closely: Callable[[int], np.ndarray],
 ) -> list[Leaf]:
@@ -239,7 +259,7 @@ def compare_outputs(
 
     Args:
         table: What `glance` says, a row for each floating-point output.
-        names: Of each its position, name, tolerance, and the least magnitude of its dtype.
+        names: The outputs.
         pairs: Each output, and it in double precision.
         closely: Gives all statistics of an output, by its place among these.
     """

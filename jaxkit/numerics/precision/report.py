@@ -7,11 +7,14 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from jaxkit.numerics.precision.analysis import Analysis, Attributed, Compared
 from jaxkit.numerics.precision.findings import divergence_of, elsewhere, findings_of, unattributed
-from jaxkit.numerics.precision.outputs import Leaf
+from jaxkit.numerics.precision.outputs import Leaf, Name, fine_leaves
 from jaxkit.numerics.precision.page import blocks_of
-from jaxkit.report import Finding, SourceLine
+from jaxkit.report import Finding, FrozenMapping, SourceLine
+from jaxkit.report.blocks import Block
 from jaxkit.report.finding import rank
 from jaxkit.report.versions import installed_versions
 
@@ -33,39 +36,68 @@ def report_of(analysis: Analysis, inputs: Sequence[Any], kind: Any) -> Any:
         kind: The report's class.
     """
     compared = analysis.compare(inputs)
-    leaves = list(compared.leaves)
+    name, versions = analysis.name, _versions()
+    if compared.fine is not None:  # as nearly always: in no more time than it takes
+        doubles = tuple(analysis.doubles)
+        known = name, doubles, analysis.leaves, compared.fine
+        data = FrozenMapping.later(functools.partial(_data_of_fine, *known))
+        blocks = _blocks_of_fine(name, len(compared.fine), doubles)
+        return kind("shadow", (), data, blocks, versions, name=name, by_line={})
     findings: list[Finding] = []
     attributed: list[Attributed] = []
-    if not analysis.repeatable:
-        findings += [unattributed(leaf) for leaf in leaves if leaf.verdict in _OFF]
-    elif any(leaf.verdict == "nonfinite" for leaf in leaves):
-        findings += analysis.nonfinite(inputs)
-    if analysis.repeatable and not findings:  # what is not finite is meant: the rest may be wrong
-        leaves = [
-            leaf if leaf.verdict == leaf.finite else leaf._replace(verdict=leaf.finite)
-            for leaf in leaves
-        ]
-        for place, leaf in enumerate(leaves):
-            if leaf.verdict == "zero":
-                leaves[place] = analysis.reconsider(leaf, inputs, compared)
-        findings += _finite(analysis, leaves, inputs, compared, attributed)
+    leaves = _looked_at(analysis, inputs, compared, findings, attributed)
     findings.sort(key=lambda finding: rank(finding.severity))
     lines = _by_line(attributed)
-    return kind(
-        "shadow",
-        findings,
-        _data(analysis, leaves, attributed, lines),
-        blocks_of(analysis.name, leaves, findings, lines, analysis.doubles),
-        versions=_versions(),
-        name=analysis.name,
-        by_line=lines,
-    )
+    data = _data(name, analysis.doubles, leaves, attributed, lines)
+    blocks = blocks_of(name, leaves, findings, lines, analysis.doubles)
+    return kind("shadow", findings, data, blocks, versions, name=name, by_line=lines)
+
+
+def _data_of_fine(
+    name: str, doubles: Sequence[str], names: Sequence[Name], table: np.ndarray
+) -> dict[str, Any]:
+    return _data(name, doubles, fine_leaves(table, names), (), {})
+
+
+@functools.lru_cache(maxsize=64)
+def _blocks_of_fine(name: str, count: int, doubles: tuple[str, ...]) -> Sequence[Block]:
+    """The same for each call of a function that is as it should be."""
+    leaf = Leaf(0, "", 0.0, 0.0, 0.0, "fine", "fine")
+    return tuple(blocks_of(name, [leaf] * count, [], {}, doubles))
 
 
 @functools.cache
-def _versions() -> dict[str, str]:
+def _versions() -> FrozenMapping:
     """As each report reads them anew, which takes longer than many a function."""
-    return installed_versions()
+    return FrozenMapping(installed_versions())
+
+
+def _looked_at(
+    analysis: Analysis,
+    inputs: Sequence[Any],
+    compared: Compared,
+    findings: list[Finding],
+    attributed: list[Attributed],
+) -> list[Leaf]:
+    """The verdicts of the outputs; what is off goes to the other two."""
+    leaves = list(compared.leaves)
+    if not analysis.repeatable:
+        findings += [unattributed(leaf) for leaf in leaves if leaf.verdict in _OFF]
+        return leaves
+    if any(leaf.verdict == "nonfinite" for leaf in leaves):
+        findings += analysis.nonfinite(inputs)
+    if findings:
+        return leaves
+    # What is not finite is meant: the rest may be wrong.
+    leaves = [
+        leaf if leaf.verdict == leaf.finite else leaf._replace(verdict=leaf.finite)
+        for leaf in leaves
+    ]
+    for place, leaf in enumerate(leaves):
+        if leaf.verdict == "zero":
+            leaves[place] = analysis.reconsider(leaf, inputs, compared)
+    findings += _finite(analysis, leaves, inputs, compared, attributed)
+    return leaves
 
 
 def _finite(
@@ -123,11 +155,15 @@ def _by_line(attributed: Sequence[Attributed]) -> dict[SourceLine | None, float]
 
 
 def _data(
-    analysis: Analysis, leaves: Sequence[Leaf], attributed: Sequence[Attributed], lines: Any
+    name: str,
+    doubles: Sequence[str],
+    leaves: Sequence[Leaf],
+    attributed: Sequence[Attributed],
+    lines: Any,
 ) -> dict[str, Any]:
     return {
-        "function": analysis.name,
-        "out_of_reach": list(analysis.doubles),
+        "function": name,
+        "out_of_reach": list(doubles),
         "outputs": [
             {
                 "name": leaf.name,
