@@ -24,10 +24,10 @@ def zeros(struct: Any, dtype: Any) -> jax.Array:
         weak = {"f": 0.0, "c": 0j, "i": 0}.get(struct.dtype.kind)
         if weak is not None and jnp.asarray(weak).dtype == dtype:
             return _varying(jnp.broadcast_to(jnp.asarray(weak), struct.shape), struct)
-    return _varying(jnp.zeros(struct.shape, dtype, out_sharding=_explicit(struct)), struct)
+    return _varying(jnp.zeros(struct.shape, dtype, out_sharding=explicit_sharding(struct)), struct)
 
 
-def _explicit(struct: Any) -> Any:
+def explicit_sharding(struct: Any) -> Any:
     sharding = getattr(struct, "sharding", None)
     types = getattr(getattr(sharding, "mesh", None), "axis_types", ())
     explicit = any(kind == jax.sharding.AxisType.Explicit for kind in types)

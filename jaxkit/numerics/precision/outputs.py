@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from jaxkit._jax.order import after
 from jaxkit.jaxpr.rule import Where
 from jaxkit.jaxpr.run import Run
 from jaxkit.numerics.precision.callbacks import Tape
@@ -67,9 +68,9 @@ def first_program(
         plain = Counted(places, tape)
         run = Run(plain)
         outs, trips = run.closed(closed, [run.lift(x) for x in inputs], plain.start(), Where())
-        # One after the other: XLA runs them beside each other otherwise, which was measured to take
-        # longer; and effects are to be recorded before they are replayed.
-        inputs, outs = lax.optimization_barrier((inputs, outs))
+        # Beside each other they need the memory of both, and effects are to be recorded before they
+        # are replayed.
+        outs, inputs = after(outs, inputs)
         other = Run(Wide(places, trips, tape))
         wides, _ = other.closed(closed, [other.lift(x) for x in inputs], (), Where())
         pairs = [(a, b) for a, b in zip(outs, wides, strict=True) if is_float(jax.typeof(a))]
