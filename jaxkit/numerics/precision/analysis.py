@@ -21,7 +21,7 @@ from jaxkit.numerics.precision.attribution import attribution_program, collect
 from jaxkit.numerics.precision.callbacks import Tape, has_effects
 from jaxkit.numerics.precision.capture import Values, capture_program, hits_of, values_of
 from jaxkit.numerics.precision.decisions import decision_program
-from jaxkit.numerics.precision.memory import refuse_too_much, retain_freed
+from jaxkit.numerics.precision.memory import bytes_of, refuse_too_much, retain_freed
 from jaxkit.numerics.precision.outputs import (
     Leaf,
     Name,
@@ -31,6 +31,7 @@ from jaxkit.numerics.precision.outputs import (
     noise_program,
     reconsider,
 )
+from jaxkit.numerics.precision.patterns import Uses, uses_of
 from jaxkit.numerics.precision.plan import Frame, Tap, loops_of, plan_of
 from jaxkit.numerics.precision.suspects import Statistics, Suspect, pick, summarize
 from jaxkit.numerics.precision.tolerance import coarsest, eps_of, floor_of, rtol_of
@@ -50,6 +51,7 @@ class Attributed:
     Args:
         leaf: The output.
         plan: What was measured.
+        uses: What is computed from each value of the program.
         statistics: Of each equation.
         closure: The sum of all contributions: 1 where the program is near to linear.
         explained: Of the output's error, what is left when the shadow takes the program's branches.
@@ -59,6 +61,7 @@ class Attributed:
 
     leaf: Leaf
     plan: Frame
+    uses: Uses
     statistics: Sequence[Statistics]
     closure: float
     explained: float
@@ -226,14 +229,12 @@ class Analysis:
             key = (leaf.index, lengths)
             if key not in self._attributions:
                 self._attributions[key] = self._attribution(leaf, lengths, inputs)
-            closed, plan, program, careful = self._attributions[key]
+            closed, plan, uses, program, careful = self._attributions[key]
             given = inputs, int(leaf.verdict == "tail")
             found, norms = program(*given)
-            collected = collect(plan, found)
-            if not all(np.isfinite(each).all() for each in collected.values()):
+            if not all(np.isfinite(np.asarray(each)).all() for each in jax.tree.leaves(found)):
                 found, norms = careful(*given)  # compiled when first called, which is rare
-                collected = collect(plan, found)
-            statistics = summarize(collected)
+            statistics = summarize(collect(plan, found))
             norms = np.asarray(norms)
             suspects = pick(statistics, leaf.rtol)
             values = self._capture(key, closed, plan, suspects, inputs)
@@ -242,7 +243,7 @@ class Analysis:
         if leaf.verdict == "tail":
             error = norms[2]
         error = float(error)
-        return Attributed(leaf, plan, statistics, closure, error, suspects, values)
+        return Attributed(leaf, plan, uses, statistics, closure, error, suspects, values)
 
     def diverge(self, leaf: Leaf, inputs: Sequence[Any], compared: Compared) -> Diverged | None:
         """The decision that the error of an output comes from, if there is one."""
@@ -284,7 +285,8 @@ class Analysis:
             program.trace(inputs, 0)  # which tells what there is to look at
             only.check(self.name)
         refuse_too_much(plan, leaf.name)
-        return closed, plan, program, careful
+        retain_freed(bytes_of(plan))
+        return closed, plan, uses_of(list(plan.all_taps())), program, careful
 
     def _capture(
         self, key: Any, closed: Any, plan: Frame, suspects: Sequence[Suspect], inputs: Any

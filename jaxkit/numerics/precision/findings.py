@@ -15,7 +15,7 @@ from jaxkit.numerics.precision.analysis import Attributed, Diverged
 from jaxkit.numerics.precision.capture import Values
 from jaxkit.numerics.precision.classify import Diagnosis, classify
 from jaxkit.numerics.precision.outputs import Leaf
-from jaxkit.numerics.precision.patterns import Uses, adds_to_carry, uses_of
+from jaxkit.numerics.precision.patterns import Uses, adds_to_carry
 from jaxkit.numerics.precision.plan import Tap
 from jaxkit.numerics.precision.remedies import is_lost, is_rounding, remedy
 from jaxkit.numerics.precision.suspects import Statistics, Suspect
@@ -39,7 +39,7 @@ def findings_of(found: Attributed) -> list[Finding]:
         return []
     guilty = _guilty(diagnosed, found)
     rest = [pair for pair in diagnosed if pair[0] is not guilty[0]]
-    uses = uses_of(list(found.plan.all_taps()))
+    uses = found.uses
     result = [_finding(*guilty, found, uses, "warning")]
     for suspect, diagnosis in rest:
         if abs(suspect.statistics.contribution) > _MOST:
@@ -138,6 +138,8 @@ def _diagnose(suspect: Suspect, values: Values, found: Attributed) -> Diagnosis:
 
 def absolute_of(eqn: Any, values: Values) -> np.ndarray:
     """The same sum of magnitudes."""
+    if eqn.primitive.name == "reduce_sum":  # most are; NumPy has it sooner
+        return np.sum(abs(values.primals[0]), axis=tuple(eqn.params["axes"]))
     with with_x64():
         operands = [
             jnp.asarray(abs(x) if np.issubdtype(x.dtype, np.inexact) else x) for x in values.primals

@@ -27,8 +27,8 @@ class Statistics:
         flow: For each turn, of the output's error what passes through here.
         total: For each turn, the relative error of the result where it matters to the output.
         introduced: Of that, what is made here.
-        turns: For each turn the numbers of it in the loops around it, in the order of time.
         made: For each turn its contribution.
+        lengths: How often each of the loops around it turns.
     """
 
     tap: Tap
@@ -38,7 +38,19 @@ class Statistics:
     total: np.ndarray
     introduced: np.ndarray
     made: np.ndarray
-    turns: Sequence[tuple[int, ...]]
+    lengths: tuple[int, ...]
+
+    def turn(self, at: int) -> tuple[int, ...]:
+        """The number of a turn in each of the loops around it.
+
+        Args:
+            at: Which one, in the order of time.
+        """
+        if not self.lengths:
+            return ()
+        index = np.unravel_index(at, self.lengths)
+        pairs = zip(self.tap.turns, index, strict=True)
+        return tuple(_in_time(loop, int(i)) for loop, i in pairs)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,12 +77,12 @@ class Suspect:
     @property
     def turn(self) -> tuple[int, ...]:
         """The index of the turn in each loop around it."""
-        return self.statistics.turns[self.at]
+        return self.statistics.turn(self.at)
 
     @property
     def first_turn(self) -> tuple[int, ...]:
         """The same of the first turn that is off."""
-        return self.statistics.turns[self.first]
+        return self.statistics.turn(self.first)
 
     @property
     def order(self) -> tuple[int, ...]:
@@ -95,27 +107,30 @@ def _in_time(loop: Loop, turn: int) -> int:
 
 def summarize(found: Mapping[Tap, np.ndarray]) -> list[Statistics]:
     """The statistics of each equation, of the arrays that attribution gives."""
+    arrays = [_in_order(tap, array) for tap, array in found.items()]
+    if not arrays:
+        return []
+    rows = [array.reshape(-1, array.shape[-1]) for array in arrays]
+    made, flow, value, *squares = np.concatenate(rows).T
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = np.sqrt(np.stack(squares) / value)
+    error, own = np.where(np.isnan(ratios), 0, ratios)  # nothing of nothing is no error
+    ends = np.cumsum([len(each) for each in rows])
     result: list[Statistics] = []
-    for tap, array in found.items():
-        for axis, loop in enumerate(tap.turns):
-            if _is_reversed(loop):
-                array = np.flip(array, axis)
-        lead = array.shape[:-1]
-        columns = array.reshape(-1, array.shape[-1]).T
-        made, flow, value = columns[:3]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            ratios = np.sqrt(columns[3:] / value)
-        error, own = np.where(np.isnan(ratios), 0, ratios)  # nothing of nothing is no error
-        turns = [
-            tuple(int(_in_time(loop, i)) for loop, i in zip(tap.turns, index, strict=True))
-            for index in np.ndindex(*lead)
-        ]
-        result.append(
-            Statistics(
-                tap, float(made.sum()), float(abs(made).sum()), flow, error, own, made, turns
-            )
-        )
+    begin = 0
+    for tap, array, end in zip(found, arrays, ends.tolist(), strict=True):
+        of = slice(begin, end)
+        mine, begin = made[of], end
+        whole, weight = float(mine.sum()), float(abs(mine).sum())
+        lengths = array.shape[:-1]
+        result.append(Statistics(tap, whole, weight, flow[of], error[of], own[of], mine, lengths))
     return result
+
+
+def _in_order(tap: Tap, array: np.ndarray) -> np.ndarray:
+    """With turns in the order of time."""
+    axes = [axis for axis, loop in enumerate(tap.turns) if _is_reversed(loop)]
+    return np.flip(array, tuple(axes)) if axes else array
 
 
 def pick(statistics: Sequence[Statistics], rtol: float) -> list[Suspect]:
@@ -125,8 +140,9 @@ def pick(statistics: Sequence[Statistics], rtol: float) -> list[Suspect]:
     that make the most of it.
     """
     crossings: list[Suspect] = []
+    off = [each for each in statistics if each.total.max(initial=0) > rtol]
     for share in (_SHARE, _LESS):
-        for each in statistics:
+        for each in off:
             bad = np.flatnonzero((each.total > rtol) & (abs(each.flow) > share))
             if bad.size:
                 crossings.append(_suspect(each, int(bad[0]), rtol, crossing=True))
