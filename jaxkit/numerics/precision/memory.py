@@ -80,9 +80,9 @@ def retain_freed(nbytes: int) -> None:
     glibc returns the end of its heap to the system where more than twice the largest block it ever
     unmapped is free there. The outputs of a shadow are many blocks of middle size that are freed
     together: in half of the processes each call then touched all of their pages anew (1,500 page
-    faults, a quarter of the time of a step of 2 ms). A block of that size, freed without being
-    touched, tells glibc better, as any array of the user's of that size does; other allocators
-    take no notice.
+    faults, a quarter of what the shadow of a step of 2 ms takes). A block of that size, freed
+    without being touched, tells glibc better, as any array of the user's of that size does; other
+    allocators take no notice.
 
     Args:
         nbytes: What a call frees.
