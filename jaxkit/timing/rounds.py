@@ -22,6 +22,8 @@ _MOST_ROUNDS = 20_000
 _ALIKE = 4.0  # sides that are not further apart get the same number of calls in a block
 _LONG = 0.05  # seconds: longer than threads spin for more work
 _COLLECT = 0.1  # seconds after which garbage is collected, between two rounds
+_LOOKS = (3, 6, 12, 24, 48)  # rounds after which the size of blocks is looked at again
+_MISTAKEN = 4.0  # times as fast as the first calls: something else was in their way
 
 
 @dataclass
@@ -113,6 +115,11 @@ def measure(
                 if now + (now - begin) / samples.rounds > end:
                     samples.out_of_time = True
                     break
+                if samples.rounds in _LOOKS and mistaken(subjects, samples):
+                    blocks = calls_a_block(subjects)
+                    samples = Samples([[] for _ in subjects], [[] for _ in subjects], blocks)
+                    begin = now
+                    continue
                 if now - collected > _COLLECT:
                     gc.collect(1)
                     tell((now - begin) / (end - begin))
@@ -124,6 +131,26 @@ def measure(
     except KeyboardInterrupt:
         samples.interrupted = True
     return samples
+
+
+def mistaken(subjects: Sequence[Subject], samples: Samples) -> bool:
+    """Whether calls are much shorter than the first ones were, and longer blocks are possible.
+
+    On a busy machine another process, or the collector, may get in the way of each of the few calls
+    that a function is warm after. The estimates are then put right.
+
+    Args:
+        subjects: The sides.
+        samples: Of a few rounds.
+    """
+    found = False
+    if any(samples.compiled):
+        return found
+    for subject, seconds, count in zip(subjects, samples.seconds, samples.inner, strict=True):
+        middle = float(np.median(seconds))
+        if middle * _MISTAKEN < subject.estimate and subject.inner(middle) > count:
+            subject.estimate, found = middle, True
+    return found
 
 
 def _round(

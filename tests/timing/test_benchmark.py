@@ -52,16 +52,32 @@ def test_a_product_takes_what_it_takes_by_hand() -> None:
 
 
 def test_a_call_of_microseconds() -> None:
-    timing = timed(jax.jit(lambda x: x + 1), matrix(3))
+    timing = timed(jax.jit(lambda x: x + 1), matrix(3), seconds=2.0)
     assert timing.figure.inner > 1
     assert 5e-7 < timing.seconds < 5e-4
 
 
 def test_arrays_that_live_elsewhere_do_not_count_as_time_of_a_call() -> None:
     alive = [jax.device_put(np.float32(n)) for n in range(5_000)]  # looking at them takes 5 ms
-    timing = timed(jax.jit(lambda x: x + 1), matrix(3))
+    timing = timed(jax.jit(lambda x: x + 1), matrix(3), seconds=2.0)
     assert timing.figure.inner > 1
     assert len(alive) == 5_000
+
+
+def test_what_was_in_the_way_of_the_first_calls_does_not_matter() -> None:
+    calls = 0
+
+    def in_the_way(x: int) -> int:
+        nonlocal calls
+        calls += 1
+        if calls < 6:
+            time.sleep(0.02)
+        return x
+
+    timing = timed(in_the_way, 3, seconds=2.0)
+    assert timing.figure.inner > 1
+    assert timing.seconds < 1e-3
+    assert max(timing.figure.samples) < 0.02
 
 
 def test_compiling_is_told_apart() -> None:

@@ -17,7 +17,7 @@ from jaxkit.timing.arguments import prepared
 from jaxkit.timing.compare import compare
 from jaxkit.timing.comparison import Comparison
 from jaxkit.timing.heard import Heard
-from jaxkit.timing.rounds import Samples, calls_a_block
+from jaxkit.timing.rounds import Samples, calls_a_block, mistaken
 from jaxkit.timing.subject import Subject
 from tests.timing.test_benchmark import interrupt_after
 from tests.timing.test_findings import heavy, matrix
@@ -214,6 +214,20 @@ def test_alike_sides_have_blocks_of_the_same_length() -> None:
     assert calls_a_block([subject(1e-3), subject(2e-3)]) == [1, 1]
     assert calls_a_block([subject(10e-6, setup=lambda: None), subject(10e-6)]) == [1, 1]
     assert calls_a_block([subject(10e-6, donated=True), subject(10e-6)]) == [10, 10]
+
+
+def test_blocks_are_chosen_again_where_the_first_calls_were_in_somebodys_way() -> None:
+    def again(seconds: list[float], **options: Any) -> tuple[bool, float]:
+        side = subject(200e-6, **options)
+        return mistaken([side], Samples([seconds], [[]], [side.inner()])), side.estimate
+
+    assert again([9.0, 49e-6, 1e-6]) == (True, 49e-6)
+    assert again([9.0, 51e-6, 1e-6]) == (False, 200e-6)
+    assert again([9.0, 49e-6, 1e-6], setup=lambda: None) == (False, 200e-6)  # never more than one
+    assert not mistaken([subject(200e-6)], Samples([[9.0, 1e-6, 1e-6]], [[0]], [1]))
+    both = [subject(200e-6), subject(200e-6)]
+    assert mistaken(both, Samples([[200e-6] * 3, [2e-6] * 3], [[], []], [1, 1]))
+    assert [side.estimate for side in both] == [200e-6, 2e-6]
 
 
 def test_rounds_that_compiled_do_not_count() -> None:
