@@ -79,7 +79,7 @@ def train(
         has_aux=True,
         transforms=[jaxkit.clip_gradients(max_norm=1.0, has_value=True)],
         validation=list(batches(validation, np.arange(len(validation["label"])))),
-        early_stopping=EarlyStopping("validation_loss", patience=8),
+        early_stopping=EarlyStopping("validation_loss", patience=8, restore_best=True),
         checkpoints=None if checkpoints is None else Checkpoints(checkpoints, every=200),
         devices=devices,
         log_every=1000,  # no row of the history but that at the end of an epoch

@@ -24,6 +24,8 @@ if BEARTYPE:
 
 # The same examples in each run, so that a red suite is red for everybody, at any speed.
 settings.register_profile("jaxkit", deadline=None, derandomize=True)
+# With the deadline that Hypothesis has where nobody has set another one.
+settings.register_profile("users", deadline=200, derandomize=True)
 settings.load_profile("jaxkit")
 
 
@@ -32,6 +34,14 @@ def earlier_modules_are_not_collected_again() -> None:
     """A process of the suite comes to hold millions of objects, which each collection visits."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture
+def settings_of_users() -> Iterator[None]:
+    """Hypothesis as those have it who copy an example."""
+    settings.load_profile("users")
+    yield
+    settings.load_profile("jaxkit")
 
 
 @pytest.fixture

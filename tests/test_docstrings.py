@@ -12,6 +12,7 @@ ROOT = Path(jaxkit.__file__).parent
 WITH_EXAMPLES = sorted(path for path in ROOT.rglob("*.py") if ">>>" in path.read_text("utf-8"))
 
 
+@pytest.mark.usefixtures("settings_of_users")
 @pytest.mark.parametrize("path", WITH_EXAMPLES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_examples(path: Path) -> None:
     parts = path.relative_to(ROOT.parent).with_suffix("").parts

@@ -13,6 +13,7 @@ README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
 
 
+@pytest.mark.usefixtures("settings_of_users")
 @pytest.mark.parametrize("block", BLOCKS)
 def test_python_blocks_run(
     block: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

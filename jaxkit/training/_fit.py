@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence, Sized
 from typing import Any
 
+from jaxkit._jax.tracing import trace_kind
 from jaxkit.compiles.log import CompileLog
+from jaxkit.errors import UsageError
 from jaxkit.training.bar import Bar
 from jaxkit.training.checkpoint import Checkpoints, Store
 from jaxkit.training.compiled import watch_here
@@ -136,14 +138,15 @@ def fit(
 
     Returns:
         A `Result`: `model`, `optimizer_state`, `step`, `epoch`, `history`, `timing`, `compiles`,
-        `stopped`, `report`, `resumed_from`.
+        `stopped`, `report`, `resumed_from`, `best`.
 
     Raises:
         TypeError: An argument of the wrong kind; a loss that has no gradient; a model with layers
             that keep state, such as `equinox.nn.BatchNorm`.
         ValueError: A model with NaN, a batch that is not like the first, no batches, a number that
             makes no sense. What was trained so far is saved first, where there are checkpoints.
-        UsageError: Checkpoints that cannot be written, or that are of another model or key.
+        UsageError: Checkpoints that cannot be written, or that are of another model or key; a call
+            while JAX traces.
         NonFiniteError: With on_nonfinite="raise".
         MissingExtraError: optax or Orbax is not installed.
 
@@ -151,6 +154,11 @@ def fit(
         The loss scale and float32 weights are those of Micikevicius et al. 2018,
         https://arxiv.org/abs/1710.03740.
     """
+    if (tracing := trace_kind()) is not None:
+        raise UsageError(
+            f"fit runs a loop of jitted steps, which cannot be traced, and was called inside "
+            f"{tracing}: call it outside, once for each model"
+        )
     plan = Plan(epochs, steps, validate_every, log_every, metric, callbacks, early_stopping)
     params, frozen, static = split(model)
     placement = placement_of(devices, parallel, model)
@@ -171,7 +179,7 @@ def fit(
         begin = program.initial(params, frozen, key)
         data = _Sources(program, placement, begin, ragged)
         loop = Loop(plan, program, placement, *data.both(batches, validation), static, begin, store)
-        found = store.load(begin) if store is not None and resume else None
+        found = store.load(loop.like(begin)) if store is not None and resume else None
         _begin(loop, found, begin, store)
         loop.check_validation()
         del begin
@@ -189,7 +197,7 @@ def fit(
 def _result(loop: Loop, compiles: CompileLog) -> Result:
     timing = loop.clock.report()
     return Result(
-        model=loop.model(),
+        model=loop.chosen(),
         optimizer_state=loop.state().optimizer,
         step=loop.step,
         epoch=loop.epochs,
@@ -199,6 +207,7 @@ def _result(loop: Loop, compiles: CompileLog) -> Result:
         stopped=loop.stopped or "finished",
         report=report_of(loop, timing, compiles),
         resumed_from=loop.resumed_from,
+        best=loop.best,
     )
 
 

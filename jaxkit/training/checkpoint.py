@@ -31,8 +31,9 @@ class Checkpoints:
     """Where and how often a run is saved: each time, at its end, on SIGTERM and on an error.
 
     A checkpoint has all that a run goes on from: the model's arrays, the optimiser's state, the
-    random key, the step, how far the data had been gone through, the history, the loss scale and
-    how long early stopping has waited. It is written beside and renamed when it is whole.
+    random key, the step, how far the data had been gone through, the history, the loss scale, how
+    long early stopping has waited, and the best model where it restores that. It is written beside
+    and renamed when it is whole.
 
     Example:
         >>> Checkpoints("runs/digits", every=100, keep=2).keep
@@ -255,6 +256,13 @@ class Store:
 
     def _check_model(self, step: int, meta: dict[str, Any], like: State) -> None:
         here, there = dict(named_leaves(like)), dict(map(tuple, meta["leaves"]))
+        best = [any(name.startswith("best") for name in names) for names in (here, there)]
+        if best[0] != best[1]:
+            raise UsageError(
+                f"the checkpoint of step {step} in {str(self.directory)!r} was written with "
+                f"EarlyStopping(restore_best={best[1]}), and this run has restore_best={best[0]}: "
+                "give the same early_stopping=, or another directory"
+            )
         for name in [*here, *there]:
             if here.get(name) != there.get(name):
                 raise UsageError(

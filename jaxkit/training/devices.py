@@ -174,7 +174,7 @@ def placement_of(devices: Any, parallel: Any, model: Any) -> Placement:
         TypeError: Something else than devices.
     """
     if parallel not in get_args(Parallel):
-        raise ValueError(f"parallel must be 'sharding' or 'pmap', got parallel={parallel!r}")
+        raise ValueError(f"parallel must be 'sharding' or 'pmap', got parallel={short(parallel)}")
     if devices is None:
         if parallel == "pmap":
             raise ValueError("parallel='pmap' needs devices=, a number of them or 'all'")

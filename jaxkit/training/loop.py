@@ -68,6 +68,8 @@ class Loop:
         self.history = History()
         self.nonfinite: Report | None = None
         self._patience = Patience(plan.early_stopping)
+        self._keeps_best = plan.early_stopping is not None and plan.early_stopping.restore_best
+        self._best: Any = None  # the params of the best row
         self._lookout = Lookout()
         self._checked = False
         self._epochs = _Epochs(self)
@@ -89,7 +91,7 @@ class Loop:
             directory: Where it was found.
         """
         # Whether the step that ended it is finite now, is seen again.
-        state = dataclasses.replace(state, bad=np.int32(-1))
+        best, state = state.best, dataclasses.replace(state, bad=np.int32(-1), best=None)
         self._leaves = jax.tree.leaves(self._placement.put(state))
         self.step, self.epoch, self._position = meta["step"], meta["epoch"], meta["position"]
         self.resumed_from = meta["step"], directory
@@ -98,6 +100,8 @@ class Loop:
             self._validation.count = meta["validations"]
         self.history.load(meta["history"])
         self._patience.load(meta["stopping"])
+        if self._keeps_best and self._patience.best is not None:
+            self._best = self._placement.fetch(self._placement.put(best))
 
     def save(self) -> None:
         """Writes a checkpoint of this step, unless there is one."""
@@ -113,7 +117,15 @@ class Loop:
             "stopping": self._patience.save(),
             "history": self.history.save(),
         }
-        self._store.save(self.step, self.state(), meta)
+        state = self.state()
+        if self._keeps_best:
+            best = state.params if self._best is None else self._best
+            state = dataclasses.replace(state, best=best)
+        self._store.save(self.step, state, meta)
+
+    def like(self, state: State) -> State:
+        """A state as this run's checkpoints have it, made of one that has entered it."""
+        return dataclasses.replace(state, best=state.params) if self._keeps_best else state
 
     # The loop.
 
@@ -243,7 +255,9 @@ class Loop:
         if not (self.history.waiting or more):
             return
         row = self.history.row(self.step, self.epoch, more)
-        self._patience.look(row)
+        if self._patience.look(row) and self._keeps_best:
+            params = self._program.structure.unflatten(self._leaves).params
+            self._best = self._placement.fetch(params)
         self._bar.tell(self.step, row)
 
     def _check_names(self, metrics: Any) -> None:
@@ -261,6 +275,17 @@ class Loop:
         """The model as it is now: a copy."""
         state = self.state()
         return joined(state.params, state.frozen, self._static)
+
+    @property
+    def best(self) -> tuple[int, float] | None:
+        """The step and the metric of the best row, where its model is what comes of the run."""
+        return self._patience.best if self._best is not None else None
+
+    def chosen(self) -> Any:
+        """The model that comes of the run."""
+        if self._best is None:
+            return self.model()
+        return joined(self._best, self.state().frozen, self._static)
 
     # Steps that are not finite.
 

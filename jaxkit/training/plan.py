@@ -36,7 +36,7 @@ class Plan:
             if value is None and name != "log_every":
                 continue
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise ValueError(f"{name} must be an int of 1 or more, got {name}={value!r}")
+                raise ValueError(f"{name} must be an int of 1 or more, got {name}={short(value)}")
         self._check_callbacks()
         rule = self.early_stopping
         if rule is not None and not isinstance(rule, EarlyStopping):
@@ -71,7 +71,7 @@ class Plan:
         """
         if self.metric not in names:
             raise ValueError(
-                f"metric must be one of this run's, got metric={self.metric!r}: there are "
+                f"metric must be one of this run's, got metric={short(self.metric)}: there are "
                 f"{', '.join(sorted(names))}"
             )
 

@@ -18,7 +18,8 @@ class Result:
     """What came of a run.
 
     Args:
-        model: The trained model.
+        model: The trained model: that of the last step, or of the best row where
+            `EarlyStopping(restore_best=True)` asks for it.
         optimizer_state: The optimiser's state.
         step: Steps done, those of earlier processes included.
         epoch: Whole epochs done.
@@ -31,6 +32,8 @@ class Result:
         report: What is worth being told, and a summary.
         resumed_from: The step and the directory of the checkpoint that it went on from; None for
             from the beginning.
+        best: The step that `model` is of, and the metric there, where it is that of the best row;
+            None where it is the last.
     """
 
     model: Any = field(repr=False)
@@ -43,6 +46,7 @@ class Result:
     stopped: Stopped
     report: Report = field(repr=False)
     resumed_from: tuple[int, str] | None = None
+    best: tuple[int, float] | None = None
 
     def __repr__(self) -> str:
         last = self.history[-1] if self.history else {}
@@ -50,6 +54,8 @@ class Result:
             f"{name}={value:.4g}" for name, value in last.items() if name not in ("step", "epoch")
         ]
         said = "".join(f", {each}" for each in values)
+        if self.best is not None:
+            said += f"; the model is that of step {self.best[0]}"
         if self.resumed_from is not None:
             step, directory = self.resumed_from
             said += f"; resumed from step {step} of {directory}, {self.step - step} steps now"

@@ -81,7 +81,7 @@ class DynamicLossScale:
             _positive(name, getattr(self, name))
         _positive("factor", self.factor)
         if not self.factor > 1:
-            raise ValueError(f"factor must be more than 1, got factor={self.factor!r}")
+            raise ValueError(f"factor must be more than 1, got factor={short(self.factor)}")
 
     def init(self) -> dict[str, Any]:
         """The state before the first step."""

@@ -41,6 +41,8 @@ class State:
         key: The random key, typed, or None. The key of a step is made of it and of `step`.
         bad: The step that was not finite and ended the run, int32; -1 for none.
         skipped: How many steps were not applied, int32.
+        best: In a checkpoint, the params of the best row, where early stopping restores them; None
+            else.
     """
 
     step: Any
@@ -51,6 +53,7 @@ class State:
     key: Any
     bad: Any
     skipped: Any
+    best: Any = None
 
 
 def split(model: Any) -> tuple[Any, Any, Any]:

@@ -31,7 +31,7 @@ def report_of(loop: Loop, timing: Report, compiles: CompileLog) -> Report:
         timing: The report of its clock.
         compiles: The log of its compilations.
     """
-    skipped, resumed = int(loop.skipped), loop.resumed_from
+    skipped, resumed, best = int(loop.skipped), loop.resumed_from, loop.best
     findings: list[Finding] = []
     if loop.nonfinite is not None:
         findings += loop.nonfinite.findings
@@ -43,6 +43,7 @@ def report_of(loop: Loop, timing: Report, compiles: CompileLog) -> Report:
         "epochs": loop.epochs,
         "skipped": skipped,
         "resumed_from": None if resumed is None else {"step": resumed[0], "directory": resumed[1]},
+        "best": None if best is None else {"step": best[0], "value": best[1]},
         "last": dict(rows[-1]) if rows else {},
         "timing": {name: value for name, value in timing.data.items() if name != "phases"},
         "compile_seconds": sum(event.total_seconds for event in compiles.events),
@@ -59,6 +60,9 @@ def _blocks(loop: Loop, findings: list[Finding], timing: Report) -> list[Block]:
         step, directory = loop.resumed_from
         now = "1 step was" if loop.step - step == 1 else f"{loop.step - step:,} steps were"
         blocks.append(Text(f"resumed from step {step} of {directory}; {now} done now"))
+    if loop.best is not None:
+        step, value = loop.best
+        blocks.append(Text(f"the model is that of step {step:,}, the best one: {value:.5g}"))
     for found in findings:
         style = "plain" if found.severity == "info" else "bad"
         where = f"  {found.where}" if found.where else ""

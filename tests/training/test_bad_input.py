@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -12,7 +13,7 @@ import pytest
 
 import jaxkit
 from jaxkit import clip_gradients
-from jaxkit.errors import MissingExtraError
+from jaxkit.errors import MissingExtraError, UsageError
 from jaxkit.training import fit
 from tests.training.problem import adam, batches, each, mean, model
 
@@ -214,6 +215,19 @@ def test_a_clip_that_would_take_the_loss_for_a_gradient() -> None:
 def test_a_link_that_stands_in_no_list() -> None:
     with pytest.raises(TypeError, match=r"^transforms must be a list of links, as in transforms="):
         fit(model(), each, batches(), adam(), transforms=clip_gradients(max_norm=1.0))
+
+
+@pytest.mark.parametrize(
+    ("traced", "kind"),
+    [(jax.jit, "jax.jit or another"), (jax.vmap, "jax.vmap"), (jax.grad, "jax.grad")],
+)
+def test_inside_of_a_trace(traced: Any, kind: str) -> None:
+    def run(seed: Any) -> Any:
+        return fit(model(), each, batches(), adam()).history[-1]["loss"] * seed
+
+    seed = jnp.ones(2) if traced is jax.vmap else jnp.float32(1)
+    with pytest.raises(UsageError, match=f"was called inside .*{kind}.*: call it outside"):
+        traced(run)(seed)
 
 
 def test_arrays_in_place_of_batches() -> None:

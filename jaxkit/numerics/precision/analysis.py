@@ -20,7 +20,7 @@ from jaxkit.numerics.nonfinite.find import Origin
 from jaxkit.numerics.precision.attribution import attribution_program, collect
 from jaxkit.numerics.precision.callbacks import Tape, has_effects
 from jaxkit.numerics.precision.capture import Values, capture_program, hits_of, values_of
-from jaxkit.numerics.precision.decisions import decision_program
+from jaxkit.numerics.precision.decisions import decision_program, is_elementwise
 from jaxkit.numerics.precision.memory import bytes_of, refuse_too_much, retain_freed
 from jaxkit.numerics.precision.outputs import (
     Leaf,
@@ -96,11 +96,15 @@ class Diverged:
         decision: The equation.
         elements: How many of its results are others in double precision.
         left: Of the output's error, what is left if it is decided as in double precision.
+        operands: Of the first of these results; none where it is not made of one element of each.
+        shadows: What the operands are in double precision.
     """
 
     decision: Tap
     elements: int
     left: float
+    operands: tuple[float, ...]
+    shadows: tuple[float, ...]
 
 
 class Analysis:
@@ -259,15 +263,18 @@ class Analysis:
             plan, program = self._decisions[key]
             decisions = sorted(plan.all_decisions(), key=lambda each: each.index)
             nothing = np.zeros(len(decisions), bool)
-            differ = np.asarray(program(inputs, nothing)[0])
+            differ, operands = map(np.asarray, program(inputs, nothing)[:2])
             best: Diverged | None = None
             for number in np.flatnonzero(differ)[:_TRIED]:
                 only = nothing.copy()
                 only[number] = True
-                [other] = program(inputs, only)[1]
+                [other] = program(inputs, only)[2]
                 left = _distance(np.asarray(other), right) / whole
                 if left < _REPAIRED and (best is None or left < best.left / 2):
-                    best = Diverged(decisions[number], int(differ[number]), left)
+                    decision = decisions[number]
+                    count = len(decision.eqn.invars) if is_elementwise(decision.eqn) else 0
+                    here, there = (tuple(row[:count]) for row in operands[number].tolist())
+                    best = Diverged(decision, int(differ[number]), left, here, there)
         return best
 
     def _plan(self, leaf: Leaf, lengths: tuple[int, ...]) -> Any:

@@ -20,12 +20,13 @@ from jaxkit.jaxpr.control import any_goes_on, going_on
 from jaxkit.jaxpr.nesting import nested
 from jaxkit.jaxpr.rule import Equation, Where
 from jaxkit.jaxpr.run import Run
+from jaxkit.numerics._devices import of_one
 from jaxkit.numerics.precision.attribution import per_tap
 from jaxkit.numerics.precision.dual import Dual, primal_of, shadow_of
 from jaxkit.numerics.precision.plan import Frame, is_decision
 from jaxkit.numerics.precision.wide import NOT_WIDE, is_float, wide
 
-__all__ = ["decision_program"]
+__all__ = ["decision_program", "is_elementwise"]
 
 # A loop may turn more often than the program's did if its condition is the shadow's.
 _TURNS, _MORE = 10, 1000
@@ -36,16 +37,20 @@ def decision_program(closed: Any, plan: Frame) -> Any:
 
     Returns:
         A function of (inputs, which decisions are the shadow's) that gives (for each decision how
-        many elements differ between the program and its shadow, the results).
+        many elements differ between the program and its shadow, for each the operands of the first
+        of these [2: as they are and in double precision, 2: left and right], NaN where elements of
+        the results are not made of elements of the operands; the results).
     """
     count = sum(1 for _ in plan.all_decisions())
     nothing = per_tap(plan, lambda lead, taps: jnp.zeros((*lead, len(taps), 0)))
 
     def program(inputs: Sequence[Any], forced: Any) -> Any:
         run = Run(_Decisions(plan, nothing, forced))
-        start = jnp.zeros(count, jnp.int32)
-        boxes, differ = run.closed(closed, [run.lift(x) for x in inputs], start, Where())
-        return differ, [primal_of(box) for box in boxes]
+        start = jnp.zeros(count, jnp.int32), jnp.full((count, 2, 2), jnp.nan)
+        boxes, (differ, operands) = run.closed(
+            closed, [run.lift(x) for x in inputs], start, Where()
+        )
+        return differ, operands, [primal_of(box) for box in boxes]
 
     return program
 
@@ -57,14 +62,16 @@ class _Decisions(Dual):
         self.controls = {**self.controls, "while": _while}
 
     def across_devices(self, before: Any, after: Any, axes: tuple[str, ...]) -> Any:
-        return before + lax.psum(after - before, axes)
+        more = after[0] - before[0]
+        operands = jax.vmap(lambda kept, score: of_one(kept, score, axes))(after[1], more)
+        return before[0] + lax.psum(more, axes), operands
 
     def equation(self, at: Equation, boxes: Sequence[Any]) -> Sequence[Any]:
         found = super().equation(at, boxes)
         if not is_decision(at.eqn) or not is_float(at.eqn.outvars[0].aval):
             return found
         [(out, shadow)] = found
-        [out] = self._choose(at, [out], [shadow])
+        [out] = self._choose(at, boxes, [out], [shadow])
         return [(out, shadow)]
 
     def decided(self, at: Equation, boxes: Sequence[Any], outs: Sequence[Any]) -> Sequence[Any]:
@@ -74,19 +81,50 @@ class _Decisions(Dual):
             shadows = wide(at.eqn, [shadow_of(box) for box in boxes])
         except NOT_WIDE:
             shadows = outs
-        return self._choose(at, outs, shadows)
+        return self._choose(at, boxes, outs, shadows)
 
-    def _choose(self, at: Equation, outs: Sequence[Any], shadows: Sequence[Any]) -> list[Any]:
+    def _choose(
+        self, at: Equation, boxes: Sequence[Any], outs: Sequence[Any], shadows: Sequence[Any]
+    ) -> list[Any]:
         decision = self.next_decision()
         decision.where, decision.scope, decision.path = at.where, at.scope, at.path
         shadows = [
             lax.convert_element_type(shadow, var.aval.dtype)
             for var, shadow in zip(at.eqn.outvars, shadows, strict=True)
         ]
-        differ = sum(jnp.sum(a != b) for a, b in zip(outs, shadows, strict=True))
-        at.state = at.state.at[decision.index].add(jnp.int32(differ))
+        others = [a != b for a, b in zip(outs, shadows, strict=True)]
+        differ = jnp.int32(sum(jnp.sum(each) for each in others))
+        counts, operands = at.state
+        if is_elementwise(at.eqn):
+            first = jnp.logical_and(counts[decision.index] == 0, differ > 0)
+            now = jnp.where(first, _of_first(others[0], boxes), operands[decision.index])
+            operands = operands.at[decision.index].set(now)
+        at.state = counts.at[decision.index].add(differ), operands
         forced = self._forced[decision.index]
         return [jnp.where(forced, b, a) for a, b in zip(outs, shadows, strict=True)]
+
+
+def is_elementwise(eqn: Any) -> bool:
+    """Whether each of a decision's results is made of one element of one or two real operands."""
+    [out, *more] = eqn.outvars
+    if more or len(eqn.invars) > 2 or not out.aval.size:
+        return False
+    return all(
+        is_float(atom.aval)
+        and not jnp.issubdtype(atom.aval.dtype, jnp.complexfloating)
+        and atom.aval.shape == out.aval.shape
+        for atom in eqn.invars
+    )
+
+
+def _of_first(differ: Any, boxes: Sequence[Any]) -> Any:
+    """The operands of the first result that differs: as they are and in double, left and right."""
+    at = jnp.argmax(jnp.ravel(differ))
+    rows = [
+        [jnp.ravel(kind(box))[at].astype(float) for box in (boxes[0], boxes[-1])]
+        for kind in (primal_of, shadow_of)
+    ]
+    return jnp.array(rows)
 
 
 def _while(run: Any, at: Equation, boxes: Sequence[Any]) -> Sequence[Any]:

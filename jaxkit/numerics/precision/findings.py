@@ -23,7 +23,7 @@ from jaxkit.numerics.precision.tolerance import eps_of, tiny_of
 from jaxkit.numerics.precision.wide import NOT_WIDE, SUMS, is_float, wide
 from jaxkit.report import Finding
 
-__all__ = ["divergence_of", "elsewhere", "findings_of", "unattributed"]
+__all__ = ["apart", "divergence_of", "elsewhere", "findings_of", "unattributed"]
 
 # Of an output's error: most of it, and what is worth mentioning.
 _MOST, _SOME = 0.5, 0.1
@@ -226,9 +226,8 @@ def divergence_of(found: Diverged, leaf: Leaf) -> Finding:
     return Finding(
         "branch-divergence",
         "warning",
-        f"{decision.primitive} decides otherwise in double precision ({some}): {leaf.name} is off "
-        f"by {leaf.error:.1e}, of which {_share(found.left)} would be left if it were decided as "
-        "there",
+        f"{_decides(found)} ({some}): {leaf.name} is off by {leaf.error:.1e}, of which "
+        f"{_share(found.left)} would be left if it were decided as there",
         where=decision.where,
         fix=remedy("branch-divergence", decision, None),
         data={
@@ -236,12 +235,31 @@ def divergence_of(found: Diverged, leaf: Leaf) -> Finding:
             "scope": decision.scope,
             "path": list(decision.path),
             "elements": found.elements,
+            "operands": list(found.operands),
+            "operands_in_double": list(found.shadows),
             "left": found.left,
             "output": leaf.name,
             "output_error": leaf.norm,
             "rtol": leaf.rtol,
         },
     )
+
+
+def _decides(found: Diverged) -> str:
+    name = found.decision.primitive
+    if not found.operands:
+        return f"{name} decides otherwise in double precision"
+    pairs = [apart(*both) for both in zip(found.operands, found.shadows, strict=True)]
+    here, there = (" and ".join(texts) for texts in zip(*pairs, strict=True))
+    return f"{name} of {here} decides otherwise in double precision, which has {there}"
+
+
+def apart(here: float, there: float) -> tuple[str, str]:
+    """Two numbers, in as many digits as it takes to see that they differ, if they do."""
+    digits = next((n for n in range(9, 17) if f"{here:.{n}g}" != f"{there:.{n}g}"), 17)
+    if here == there:
+        digits = 9
+    return f"{here:.{digits}g}", f"{there:.{digits}g}"
 
 
 def _share(left: float) -> str:
