@@ -220,6 +220,19 @@ def test_non_finite_outputs_are_explained() -> None:
     assert finding.kind == "overflow"
 
 
+def test_what_is_finite_is_not_said_to_be_otherwise() -> None:
+    def both(x):
+        return jnp.log(-x), 1 / (x - lax.reduce_precision(x, 8, 10))  # 1 / 0 in double precision
+
+    report = jaxkit.shadow(both)(jnp.float32(0.1))
+    assert [leaf["verdict"] for leaf in report.data["outputs"]] == ["nonfinite", "fine"]
+    assert "1 of 2 outputs not finite" in str(report)
+    assert [leaf["not_compared"] for leaf in report.data["outputs"]] == [0, 1]
+    alone = jaxkit.shadow(lambda x: both(x)[1])(jnp.float32(0.1))
+    assert not alone.findings
+    assert "not compared, as finite and in double precision not: output (1 element)" in str(alone)
+
+
 def test_infinities_that_are_meant_do_not_hide_the_rest() -> None:
     def masked(x):
         return jnp.where(jnp.arange(4) < 2, 1 - jnp.cos(x), -jnp.inf)

@@ -145,8 +145,7 @@ def _columns(xp: Any, out: Any, wide: Any, rtol: float, tiny: float) -> tuple[An
         xp.where(zero, 0, error) ** 2,
         finite.astype(float),
         *((relative > rtol * step).astype(float) for step in _STEPS),
-        (~wide_finite).astype(float),
-        (~finite & wide_finite).astype(float),
+        (finite & ~wide_finite).astype(float),
         zero.astype(float),
         xp.ones_like(error),
         error,
@@ -216,6 +215,8 @@ class Leaf(NamedTuple):
         verdict: `fine`, `wrong` (by the norm), `tail` (some elements are), `zero` (noise around
             what is zero), `nonfinite`.
         finite: The same of the finite elements alone.
+        apart: How many elements are finite and in double precision are not: there is nothing that
+            they could be compared with.
     """
 
     index: int
@@ -225,6 +226,7 @@ class Leaf(NamedTuple):
     tail: float
     verdict: str
     finite: str
+    apart: int = 0
 
     @property
     def error(self) -> float:
@@ -282,8 +284,7 @@ def compare_outputs(
 def _judge(
     row: np.ndarray, index: int, name: str, rtol: float, tiny: float, pair: Callable[[], Any]
 ) -> Leaf:
-    error, size, counted, finite, *counts, wide_bad, only, zeros, all_of_them, errors, sizes = row
-    bad = all_of_them - finite
+    error, size, counted, finite, *counts, apart, zeros, all_of_them, errors, sizes = row
     norm, counted_norm = _ratio(error, size), _ratio(counted, size)
     if size < _LEAST:  # squares have underflowed
         norm = counted_norm = errors / sizes if sizes else float(errors > 0)
@@ -300,8 +301,8 @@ def _judge(
         verdict = "zero" if max(tail, norm) > rtol else "fine"
         if tail > rtol and (not zeros or _tail(pair(), tiny, zero_counts=False) > rtol):
             verdict = "tail"
-    seen = "nonfinite" if bad or only or wide_bad else verdict
-    return Leaf(index, name, rtol, norm, tail, seen, verdict)
+    seen = "nonfinite" if finite < all_of_them else verdict
+    return Leaf(index, name, rtol, norm, tail, seen, verdict, int(apart))
 
 
 def _bound(counts: Sequence[float], number: float, rtol: float) -> float:

@@ -44,6 +44,10 @@ def blocks_of(
                 f"and infinities are not): {names}"
             )
         )
+    apart = [f"{x.name} ({counted(x.apart, 'element')})" for x in leaves if x.apart]
+    if apart:
+        names = ", ".join(apart[:_OUTPUTS])
+        blocks.append(Text(f"not compared, as finite and in double precision not: {names}"))
     blocks += [_tree(finding) for finding in findings]
     off = sorted((x for x in leaves if x.verdict in _WRONG), key=_rank)
     if off:

@@ -171,6 +171,7 @@ def _data(
                 "rtol": leaf.rtol,
                 "error": leaf.norm,
                 "tail": leaf.tail,
+                "not_compared": leaf.apart,
             }
             for leaf in leaves
         ],
