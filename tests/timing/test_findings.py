@@ -392,9 +392,19 @@ def test_twin_a_cache_that_is_filled_once() -> None:
 # host-transfer
 
 
+def not_aligned(shape: tuple[int, int]) -> Any:
+    """Ones whose memory JAX copies: on a CPU it takes NumPy's as it is where that is aligned."""
+    size = 4 * shape[0] * shape[1]
+    memory = np.empty(size + 128, np.uint8)
+    begin = -memory.ctypes.data % 64 + 16
+    array = memory[begin : begin + size].view(np.float32).reshape(shape)
+    array[:] = 1
+    return array
+
+
 def test_a_numpy_argument_is_not_in_the_figure() -> None:
     first = jax.jit(lambda x: x[0, 0] + 1)
-    x = np.ones((1500, 1500), np.float32)
+    x = not_aligned((1500, 1500))
     timing = timed(first, x, seconds=0.3)
     assert warnings_of(timing) == {"host-transfer"}
     assert message(timing, "host-transfer").startswith("argument [0] is a NumPy array (8.58 MiB)")
