@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -13,6 +14,10 @@ os.environ["JAX_NUM_CPU_DEVICES"] = "4"
 import jax
 
 del os.environ["JAX_NUM_CPU_DEVICES"]
+
+# A shell that starts the suite in the background has it ignore Ctrl-C, of which there are tests.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Our own annotations are checked in a pass of its own, JAXKIT_BEARTYPE=1 python -m pytest
 # tests/report: beartype refuses wrong types before our messages about them can be tested.
