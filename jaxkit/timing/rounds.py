@@ -136,8 +136,8 @@ def measure(
 def mistaken(subjects: Sequence[Subject], samples: Samples) -> bool:
     """Whether calls are much shorter than the first ones were, and longer blocks are possible.
 
-    On a busy machine another process, or the collector, may get in the way of each of the few calls
-    that a function is warm after. The estimates are then put right.
+    On a busy machine another process may get in the way of each of the few calls that a function is
+    warm after. The estimates are then put right.
 
     Args:
         subjects: The sides.

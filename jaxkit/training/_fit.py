@@ -154,11 +154,7 @@ def fit(
         The loss scale and float32 weights are those of Micikevicius et al. 2018,
         https://arxiv.org/abs/1710.03740.
     """
-    if (tracing := trace_kind()) is not None:
-        raise UsageError(
-            f"fit runs a loop of jitted steps, which cannot be traced, and was called inside "
-            f"{tracing}: call it outside, once for each model"
-        )
+    _refuse_trace()
     plan = Plan(epochs, steps, validate_every, log_every, metric, callbacks, early_stopping)
     params, frozen, static = split(model)
     placement = placement_of(devices, parallel, model)
@@ -179,8 +175,7 @@ def fit(
         begin = program.initial(params, frozen, key)
         data = _Sources(program, placement, begin, ragged)
         loop = Loop(plan, program, placement, *data.both(batches, validation), static, begin, store)
-        found = store.load(loop.like(begin)) if store is not None and resume else None
-        _begin(loop, found, begin, store)
+        _begin(loop, begin, store, resume=resume)
         loop.check_validation()
         del begin
         with Signals() as signals, Bar(progress, metric, plan.limit(batches)) as bar:
@@ -211,8 +206,17 @@ def _result(loop: Loop, compiles: CompileLog) -> Result:
     )
 
 
-def _begin(loop: Loop, found: Any, begin: State, store: Store | None) -> None:
-    """Goes on from the checkpoint that was found, or begins with what was given."""
+def _refuse_trace() -> None:
+    if (tracing := trace_kind()) is not None:
+        raise UsageError(
+            "fit runs a loop of jitted steps, which cannot be traced, and was called inside "
+            f"{tracing}: call it outside, once for each model"
+        )
+
+
+def _begin(loop: Loop, begin: State, store: Store | None, *, resume: bool) -> None:
+    """Goes on from the newest checkpoint, or begins with what was given."""
+    found = store.load(loop.like(begin)) if store is not None and resume else None
     if found is None or store is None:
         check_given(begin.params)
         return

@@ -281,7 +281,7 @@ class Store:
             f"{_listed(damaged)}: not whole, renamed to STEP.damaged; going on from the newest "
             f"whole checkpoint in {str(self.directory)!r}, of step {whole}",
             RuntimeWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
 
     def _free(self, name: str) -> Path:
