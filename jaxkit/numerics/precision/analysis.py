@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -25,12 +25,14 @@ from jaxkit.numerics.precision.memory import bytes_of, refuse_too_much, retain_f
 from jaxkit.numerics.precision.outputs import (
     Leaf,
     Name,
+    Table,
     compare_outputs,
     compare_program,
     first_program,
     noise_program,
     reconsider,
 )
+from jaxkit.numerics.precision.packing import Packing
 from jaxkit.numerics.precision.patterns import Uses, uses_of
 from jaxkit.numerics.precision.plan import Frame, Tap, loops_of, plan_of
 from jaxkit.numerics.precision.suspects import Statistics, Suspect, pick, summarize
@@ -85,7 +87,7 @@ class Compared:
     trips: Sequence[int]
     outs: Sequence[Any]
     wides: Sequence[Any]
-    fine: np.ndarray | None = None
+    fine: Table | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,7 +131,7 @@ class Analysis:
         self.is_partial = where is not None
         self.program = program._replace(inputs=())
         self.closed = program.written
-        self._dtypes = [var.aval.dtype for var in jaxprs.open_jaxpr(self.closed).invars]
+        self.dtypes = [var.aval.dtype for var in jaxprs.open_jaxpr(self.closed).invars]
         self.loops = loops_of(self.closed)
         self._cones: dict[int, Any] = {}
         self.rtol = rtol
@@ -145,10 +147,11 @@ class Analysis:
                 if eps_of(dtype) <= eps_of(np.float64):
                     self.doubles.append(name)
                 self.leaves.append((index, name, allowed, floor_of(var.aval.dtype, allowed)))
+        self._packing = Packing([outvars[index].aval for index, *_ in self.leaves])
         self._sources: dict[int, frozenset[int]] = {}
         self._first: Any = None
         self._retained = False
-        self._closely: dict[int, Any] = {}
+        self._comparing: dict[int, Any] = {}
         self.tape = Tape()
         self.repeatable = not has_effects(self.closed)
         self._origin: Origin | None = None
@@ -160,9 +163,9 @@ class Analysis:
     def inputs(self, given: Sequence[Any]) -> list[Any]:
         """The arrays that enter the programs, in the dtypes of the trace."""
         arrays = all(kind_of(kind) == "jax" for kind in set(map(type, given)))
-        if arrays and [value.dtype for value in given] == self._dtypes:
+        if arrays and [value.dtype for value in given] == self.dtypes:
             return list(given)
-        pairs = zip(given, self._dtypes, strict=True)
+        pairs = zip(given, self.dtypes, strict=True)
         return [jnp.asarray(value, dtype) for value, dtype in pairs]
 
     def cone(self, index: int) -> Any:
@@ -184,31 +187,39 @@ class Analysis:
         self._sources[index] = frozenset(found)
         return self._sources[index]
 
-    def compare(self, inputs: Sequence[Any]) -> Compared:
-        """Step 0: how far each output is off, and how often each `while` turned."""
+    def begin(self, inputs: Sequence[Any]) -> Callable[[], Compared]:
+        """Starts step 0: how far each output is off, and how often each `while` turned.
+
+        Returns:
+            What waits for it. Whatever is done before that call is done while the program runs.
+        """
         with with_x64():
             if self._first is None:
                 limits = [(rtol, tiny) for *_, rtol, tiny in self.leaves]
-                self._first = jax.jit(first_program(self.closed, self.loops, limits, self.tape))
+                parts = self.closed, self.loops, limits, self.tape, self._packing
+                self._first = jax.jit(first_program(*parts))
             self.tape.clear()
             table, trips, outs, wides = self._first(inputs)
-            if not self._retained:
-                self._retained = True
-                retain_freed(2 * sum(each.nbytes for each in (*outs, *wides)))
-            table = np.array(table)
-            if table[:, 0].all():
-                return Compared((), (), (), (), table)
-            trips = np.asarray(trips).tolist()
-            pairs = list(zip(outs, wides, strict=True))
+        if not self._retained:
+            self._retained = True
+            retain_freed(2 * sum(each.nbytes for each in (*outs, *wides)))
 
-            def closely(place: int) -> np.ndarray:
-                if place not in self._closely:
-                    limits = self.leaves[place][2:]
-                    self._closely[place] = compare_program(*limits)
-                return self._closely[place](*pairs[place])
+        def finish() -> Compared:
+            told = table.tolist()
+            if all(fine for fine, *_ in told):
+                return Compared((), (), (), (), told)
+            pair = self._packing.unpack(outs), self._packing.unpack(wides)
+            leaves = compare_outputs(told, self.leaves, *pair, self._closely)
+            return Compared(leaves, np.asarray(trips).tolist(), *pair)
 
-            leaves = compare_outputs(table, self.leaves, pairs, closely)
-        return Compared(leaves, trips, outs, wides)
+        return finish
+
+    def _closely(self, place: int, out: Any, wide: Any) -> np.ndarray:
+        """All statistics of an output."""
+        if place not in self._comparing:
+            self._comparing[place] = compare_program(*self.leaves[place][2:])
+        with with_x64():
+            return self._comparing[place](out, wide)
 
     def reconsider(self, leaf: Leaf, inputs: Sequence[Any], compared: Compared) -> Leaf:
         """Whether an output that seems to be zero is."""

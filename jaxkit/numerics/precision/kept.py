@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple, NoReturn
 
 import jax
 
@@ -34,41 +34,56 @@ class Kept:
         self._rtol = rtol
         self._where = where
         self._lock = threading.Lock()
-        # By the form of the arguments, which of them enter the program; then by the others' values.
-        self._known: dict[Any, tuple[list[int], dict[Any, Analysis]]] = {}
+        self._known: dict[Any, _Known] = {}  # by the form of the arguments
 
-    def of(self, args: Any, kwargs: Any) -> tuple[Analysis, list[Any]]:
+    def of(self, args: Any, kwargs: Any) -> tuple[Analysis, Sequence[Any]]:
         """The analysis for a call, and the arrays that enter it."""
         leaves, tree = jax.tree.flatten((args, kwargs))
-        self._refuse_tracers(leaves)
+        kinds = {kind_of(kind) for kind in set(map(type, leaves))}
+        if "tracer" in kinds:
+            self._refuse()
         form = (tree, tuple([_form(leaf) for leaf in leaves]), trace_context())
         with self._lock:
             known = self._known.get(form)
             if known is not None:
-                entering, analyses = known
-                analysis = analyses.get(_others(leaves, entering))
+                analysis = known.analyses.get(_others(leaves, known.entering))
                 if analysis is not None:
-                    if len(entering) < len(leaves):
-                        leaves = [leaves[i] for i in entering]
-                    return analysis, analysis.inputs(leaves)
+                    if known.as_they_are and kinds == {"jax"}:
+                        return analysis, leaves
+                    return analysis, analysis.inputs([leaves[i] for i in known.entering])
             program = jaxprs.trace(self._fun, args, kwargs)
-            self._refuse_tracers(program.inputs)
+            if any(kind_of(type(value)) == "tracer" for value in program.inputs):
+                self._refuse()
             entering = _positions(leaves, program.inputs)
             analysis = Analysis(program, jaxprs.name_of(self._fun), self._rtol, self._where)
-            if known is None or known[0] != entering:
-                known = self._known[form] = entering, {}
-            known[1][_others(leaves, entering)] = analysis
+            if known is None or known.entering != entering:
+                dtypes = [getattr(leaf, "dtype", None) for leaf in leaves]
+                known = self._known[form] = _Known(entering, dtypes == analysis.dtypes, {})
+            known.analyses[_others(leaves, entering)] = analysis
             return analysis, analysis.inputs(program.inputs)
 
-    def _refuse_tracers(self, values: Sequence[Any]) -> None:
-        if any(kind_of(kind) == "tracer" for kind in set(map(type, values))):
-            name = jaxprs.name_of(self._fun)
-            raise UsageError(
-                f"shadow({name}) was called inside of a trace, where there are no values to look "
-                f"at: call it outside of jax.jit, jax.grad and jax.vmap, as in "
-                f"jaxkit.shadow(jax.grad({name}))(x); within them, "
-                f'jaxkit.transforms.get("shadow")({name}) looks at the values when they are there'
-            )
+    def _refuse(self) -> NoReturn:
+        name = jaxprs.name_of(self._fun)
+        raise UsageError(
+            f"shadow({name}) was called inside of a trace, where there are no values to look "
+            f"at: call it outside of jax.jit, jax.grad and jax.vmap, as in "
+            f"jaxkit.shadow(jax.grad({name}))(x); within them, "
+            f'jaxkit.transforms.get("shadow")({name}) looks at the values when they are there'
+        )
+
+
+class _Known(NamedTuple):
+    """What is known of a form of arguments.
+
+    Args:
+        entering: Which of the leaves enter the program.
+        as_they_are: Whether all of them do if they are JAX's, in their own dtypes.
+        analyses: By the values of the others.
+    """
+
+    entering: list[int]
+    as_they_are: bool
+    analyses: dict[Any, Analysis]
 
 
 def _positions(leaves: Sequence[Any], inputs: Sequence[Any]) -> list[int]:

@@ -15,11 +15,13 @@ from jaxkit.jaxpr.rule import Where
 from jaxkit.jaxpr.run import Run
 from jaxkit.numerics.precision.callbacks import Tape
 from jaxkit.numerics.precision.doubles import Counted, Shaken, Wide
+from jaxkit.numerics.precision.packing import Packing
 from jaxkit.numerics.precision.wide import is_float, up
 
 __all__ = [
     "Leaf",
     "Name",
+    "Table",
     "compare_outputs",
     "compare_program",
     "fine_leaves",
@@ -47,7 +49,11 @@ _SORTED = 2**17
 
 
 def first_program(
-    closed: Any, loops: Sequence[Any], limits: Sequence[tuple[float, float]], tape: Tape
+    closed: Any,
+    loops: Sequence[Any],
+    limits: Sequence[tuple[float, float]],
+    tape: Tape,
+    packing: Packing,
 ) -> Callable[..., Any]:
     """The program of step 0, as a function of the inputs.
 
@@ -57,10 +63,11 @@ def first_program(
         limits: For each floating-point output what is allowed, and the least magnitude that its
             dtype has in full.
         tape: What callbacks return is kept there.
+        packing: Of the floating-point outputs.
 
     Returns:
         A function that gives (what `glance` says, turns of the loops, outputs, outputs in double
-        precision), the last two of the floating-point ones.
+        precision), the last two of the floating-point ones, as `packing` has them.
     """
     places = {id(eqn): number for number, eqn in enumerate(loops)}
 
@@ -74,7 +81,13 @@ def first_program(
         other = Run(Wide(places, trips, tape))
         wides, _ = other.closed(closed, [other.lift(x) for x in inputs], (), Where())
         pairs = [(a, b) for a, b in zip(outs, wides, strict=True) if is_float(jax.typeof(a))]
-        return glance(pairs, limits), trips, [a for a, _ in pairs], [b for _, b in pairs]
+        table = glance(pairs, limits)
+        return (
+            table,
+            trips,
+            packing.pack([a for a, _ in pairs]),
+            packing.pack([b for _, b in pairs]),
+        )
 
     return first
 
@@ -238,8 +251,11 @@ class Leaf(NamedTuple):
 # below which an element does not matter.
 Name = tuple[int, str, float, float]
 
+# What `glance` says, as numbers.
+Table = Sequence[Sequence[float]]
 
-def fine_leaves(table: np.ndarray, names: Sequence[Name]) -> list[Leaf]:
+
+def fine_leaves(table: Table, names: Sequence[Name]) -> list[Leaf]:
     """The outputs where `glance` says that all of them are fine.
 
     Args:
@@ -248,36 +264,39 @@ def fine_leaves(table: np.ndarray, names: Sequence[Name]) -> list[Leaf]:
     """
     return [
         Leaf(index, name, rtol, norm, mean, "fine", "fine")
-        for (index, name, rtol, _), (_, norm, mean) in zip(names, table.tolist(), strict=True)
+        for (index, name, rtol, _), (_, norm, mean) in zip(names, table, strict=True)
     ]
 
 
 def compare_outputs(
-    table: np.ndarray,
+    table: Table,
     names: Sequence[Name],
-    pairs: Sequence[tuple[Any, Any]],
-    closely: Callable[[int], np.ndarray],
+    outs: Sequence[Any],
+    wides: Sequence[Any],
+    closely: Callable[[int, Any, Any], np.ndarray],
 ) -> list[Leaf]:
     """What the statistics mean.
 
     Args:
         table: What `glance` says, a row for each floating-point output.
         names: The outputs.
-        pairs: Each output, and it in double precision.
-        closely: Gives all statistics of an output, by its place among these.
+        outs: They.
+        wides: They in double precision.
+        closely: Gives all statistics of an output, by its place among these, it, and it in double
+            precision.
     """
     found: list[Leaf] = []
-    rows = zip(names, table.tolist(), strict=True)
+    rows = zip(names, table, strict=True)
     for place, ((index, name, rtol, tiny), (fine, norm, mean)) in enumerate(rows):
         if fine:
             found.append(Leaf(index, name, rtol, norm, mean, "fine", "fine"))
             continue
 
         def pair(place: int = place) -> tuple[np.ndarray, np.ndarray]:
-            out, wide = pairs[place]
-            return np.asarray(out), np.asarray(wide)
+            return np.asarray(outs[place]), np.asarray(wides[place])
 
-        found.append(_judge(closely(place), index, name, rtol, tiny, pair))
+        statistics = closely(place, outs[place], wides[place])
+        found.append(_judge(statistics, index, name, rtol, tiny, pair))
     return found
 
 

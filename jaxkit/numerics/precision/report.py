@@ -7,11 +7,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from jaxkit.numerics.precision.analysis import Analysis, Attributed, Compared
 from jaxkit.numerics.precision.findings import divergence_of, elsewhere, findings_of, unattributed
-from jaxkit.numerics.precision.outputs import Leaf, Name, fine_leaves
+from jaxkit.numerics.precision.outputs import Leaf, Name, Table, fine_leaves
 from jaxkit.numerics.precision.page import blocks_of
 from jaxkit.report import Finding, FrozenMapping, SourceLine
 from jaxkit.report.blocks import Block
@@ -35,14 +33,14 @@ def report_of(analysis: Analysis, inputs: Sequence[Any], kind: Any) -> Any:
         inputs: The arrays that enter it.
         kind: The report's class.
     """
-    compared = analysis.compare(inputs)
+    finish = analysis.begin(inputs)
+    table: list[Sequence[float]] = []
+    fine = _report_of_fine(analysis, table, kind)  # as nearly always: made while the program runs
+    compared = finish()
+    if compared.fine is not None:
+        table += compared.fine
+        return fine
     name, versions = analysis.name, _versions()
-    if compared.fine is not None:  # as nearly always: in no more time than it takes
-        doubles = tuple(analysis.doubles)
-        known = name, doubles, analysis.leaves, compared.fine
-        data = FrozenMapping.later(functools.partial(_data_of_fine, *known))
-        blocks = _blocks_of_fine(name, len(compared.fine), doubles)
-        return kind("shadow", (), data, blocks, versions, name=name, by_line={})
     findings: list[Finding] = []
     attributed: list[Attributed] = []
     leaves = _looked_at(analysis, inputs, compared, findings, attributed)
@@ -53,8 +51,18 @@ def report_of(analysis: Analysis, inputs: Sequence[Any], kind: Any) -> Any:
     return kind("shadow", findings, data, blocks, versions, name=name, by_line=lines)
 
 
+def _report_of_fine(analysis: Analysis, table: Table, kind: Any) -> Any:
+    """The report of a function whose outputs are all fine, of which a table will tell."""
+    name, doubles = analysis.name, tuple(analysis.doubles)
+    data = FrozenMapping.later(
+        functools.partial(_data_of_fine, name, doubles, analysis.leaves, table)
+    )
+    blocks = _blocks_of_fine(name, len(analysis.leaves), doubles)
+    return kind("shadow", (), data, blocks, _versions(), name=name, by_line={})
+
+
 def _data_of_fine(
-    name: str, doubles: Sequence[str], names: Sequence[Name], table: np.ndarray
+    name: str, doubles: Sequence[str], names: Sequence[Name], table: Table
 ) -> dict[str, Any]:
     return _data(name, doubles, fine_leaves(table, names), (), {})
 
