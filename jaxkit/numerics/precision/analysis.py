@@ -205,7 +205,7 @@ class Analysis:
             retain_freed(2 * sum(each.nbytes for each in (*outs, *wides)))
 
         def finish() -> Compared:
-            told = table.tolist()
+            told = np.asarray(table).tolist()  # `table.tolist()` takes twice as long
             if all(fine for fine, *_ in told):
                 return Compared((), (), (), (), told)
             pair = self._packing.unpack(outs), self._packing.unpack(wides)
