@@ -17,6 +17,7 @@ from jaxkit._jax.x64 import with_x64
 from jaxkit.jaxpr.nesting import nested
 from jaxkit.numerics.emulation.selection import Item, Selection
 from jaxkit.numerics.nonfinite.find import Origin
+from jaxkit.numerics.precision.ancestry import Ancestry
 from jaxkit.numerics.precision.attribution import attribution_program, collect
 from jaxkit.numerics.precision.callbacks import Tape, has_effects
 from jaxkit.numerics.precision.capture import Values, capture_program, hits_of, values_of
@@ -54,6 +55,7 @@ class Attributed:
         leaf: The output.
         plan: What was measured.
         uses: What is computed from each value of the program.
+        ancestry: What goes into what.
         statistics: Of each equation.
         closure: The sum of all contributions: 1 where the program is near to linear.
         explained: Of the output's error, what is left when the shadow takes the program's branches.
@@ -64,6 +66,7 @@ class Attributed:
     leaf: Leaf
     plan: Frame
     uses: Uses
+    ancestry: Ancestry
     statistics: Sequence[Statistics]
     closure: float
     explained: float
@@ -244,21 +247,22 @@ class Analysis:
             key = (leaf.index, lengths)
             if key not in self._attributions:
                 self._attributions[key] = self._attribution(leaf, lengths, inputs)
-            closed, plan, uses, program, careful = self._attributions[key]
+            closed, plan, uses, ancestry, program, careful = self._attributions[key]
             given = inputs, int(leaf.verdict == "tail")
             found, norms = program(*given)
             if not all(np.isfinite(np.asarray(each)).all() for each in jax.tree.leaves(found)):
                 found, norms = careful(*given)  # compiled when first called, which is rare
             statistics = summarize(collect(plan, found))
             norms = np.asarray(norms)
-            suspects = pick(statistics, leaf.rtol)
+            suspects = pick(statistics, leaf.rtol, ancestry)
             values = self._capture(key, closed, plan, suspects, inputs)
         closure = sum(each.contribution for each in statistics)
         error = norms[0] / norms[1] if norms[1] else float(norms[0] > 0)
         if leaf.verdict == "tail":
             error = norms[2]
         error = float(error)
-        return Attributed(leaf, plan, uses, statistics, closure, error, suspects, values)
+        known = plan, uses, ancestry, statistics
+        return Attributed(leaf, *known, closure, error, suspects, values)
 
     def diverge(self, leaf: Leaf, inputs: Sequence[Any], compared: Compared) -> Diverged | None:
         """The decision that the error of an output comes from, if there is one."""
@@ -304,7 +308,8 @@ class Analysis:
             only.check(self.name)
         refuse_too_much(plan, leaf.name)
         retain_freed(bytes_of(plan))
-        return closed, plan, uses_of(list(plan.all_taps())), program, careful
+        taps = list(plan.all_taps())
+        return closed, plan, uses_of(taps), Ancestry(taps), program, careful
 
     def _capture(
         self, key: Any, closed: Any, plan: Frame, suspects: Sequence[Suspect], inputs: Any

@@ -39,15 +39,29 @@ def findings_of(found: Attributed) -> list[Finding]:
         return []
     guilty = _guilty(diagnosed, found)
     rest = [pair for pair in diagnosed if pair[0] is not guilty[0]]
-    uses = found.uses
-    result = [_finding(*guilty, found, uses, "warning")]
+    also = [pair for pair in rest if _is_guilty_too(*pair, guilty[0], found)]
+    result = [_finding(*pair, found, found.uses, "warning") for pair in (guilty, *also)]
+    lines = {one.where for one in result}
     for suspect, diagnosis in rest:
         if abs(suspect.statistics.contribution) > _MOST:
-            one = _finding(suspect, diagnosis, found, uses, "info")
-            if one.where != result[0].where:
-                fix = _of_origin(result[0], one, suspect.tap, diagnosis)
+            one = _finding(suspect, diagnosis, found, found.uses, "info")
+            if one.where not in lines:
+                magnified = found.ancestry.feeds(suspect.tap, guilty[0].tap)
+                fix = _of_origin(result[0], one, suspect.tap, diagnosis) if magnified else one.fix
                 result.append(dataclasses.replace(one, fix=fix))
     return result
+
+
+def _is_guilty_too(
+    suspect: Suspect, diagnosis: Diagnosis, guilty: Suspect, found: Attributed
+) -> bool:
+    """Whether the error crosses what is allowed there, too, without the guilty equation."""
+    if not suspect.root or diagnosis.kind == "error-accumulation":
+        return False
+    if suspect.tap.where == guilty.tap.where or abs(suspect.statistics.flow).max() <= _SOME:
+        return False
+    one, other = suspect.tap, guilty.tap
+    return not (found.ancestry.feeds(one, other) or found.ancestry.feeds(other, one))
 
 
 def _of_origin(guilty: Finding, origin: Finding, tap: Tap, diagnosis: Diagnosis) -> str | None:

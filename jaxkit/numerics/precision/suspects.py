@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from jaxkit.numerics.precision.ancestry import Ancestry, operands
 from jaxkit.numerics.precision.plan import Loop, Tap
 
 __all__ = ["Statistics", "Suspect", "pick", "summarize"]
 
 _SHARE = 0.1  # of the output's error that must pass through a suspect
 _LESS, _ANY = 0.01, 1e-6
-_CROSSINGS, _ORIGINS = 2, 2
+_CROSSINGS, _ORIGINS, _ROOTS = 2, 2, 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Statistics:
         total: For each turn, the relative error of the result where it matters to the output.
         introduced: Of that, what is made here.
         made: For each turn its contribution.
+        passed: For each turn what its elements make of the output's error, whatever their signs.
         lengths: How often each of the loops around it turns.
     """
 
@@ -38,6 +40,7 @@ class Statistics:
     total: np.ndarray
     introduced: np.ndarray
     made: np.ndarray
+    passed: np.ndarray
     lengths: tuple[int, ...]
 
     def turn(self, at: int) -> tuple[int, ...]:
@@ -62,12 +65,14 @@ class Suspect:
         at: Which of its turns is looked at, in the order of time.
         crossing: Whether its error is above what is allowed.
         first: In which turn it is so for the first time; `at` where it is so in none.
+        root: Whether it does not have its error from another crossing.
     """
 
     statistics: Statistics
     at: int
     crossing: bool
     first: int
+    root: bool = False
 
     @property
     def tap(self) -> Tap:
@@ -113,6 +118,7 @@ def summarize(found: Mapping[Tap, np.ndarray]) -> list[Statistics]:
     rows = [array.reshape(-1, array.shape[-1]) for array in arrays]
     made, flow, value, *squares = np.concatenate(rows).T
     with np.errstate(divide="ignore", invalid="ignore"):
+        passed = np.sqrt(squares[0])
         ratios = np.sqrt(np.stack(squares) / value)
     error, own = np.where(np.isnan(ratios), 0, ratios)  # nothing of nothing is no error
     ends = np.cumsum([len(each) for each in rows])
@@ -123,7 +129,8 @@ def summarize(found: Mapping[Tap, np.ndarray]) -> list[Statistics]:
         mine, begin = made[of], end
         whole, weight = float(mine.sum()), float(abs(mine).sum())
         lengths = array.shape[:-1]
-        result.append(Statistics(tap, whole, weight, flow[of], error[of], own[of], mine, lengths))
+        turns = flow[of], error[of], own[of], mine, passed[of]
+        result.append(Statistics(tap, whole, weight, *turns, lengths))
     return result
 
 
@@ -133,12 +140,27 @@ def _in_order(tap: Tap, array: np.ndarray) -> np.ndarray:
     return np.flip(array, tuple(axes)) if axes else array
 
 
-def pick(statistics: Sequence[Statistics], rtol: float) -> list[Suspect]:
+def pick(statistics: Sequence[Statistics], rtol: float, ancestry: Ancestry) -> list[Suspect]:
     """The equations to look at, in the order in which they are to be believed.
 
     Those at which the error crosses what is allowed come first, in the order of time, then those
-    that make the most of it.
+    that make the most of it. Of crossings that nothing leads from one to the other of, that comes
+    first which more of the output's error passes through.
     """
+    crossings = _crossings(statistics, rtol)
+    roots = _roots(crossings, ancestry)
+    by_tap = {each.tap: each for each in statistics}
+    found = [_source(root, by_tap, rtol) for root in roots]
+    seen = {suspect.tap for suspect in found}
+    found += [each for each in crossings if each.tap not in seen][: max(0, _CROSSINGS - len(found))]
+    origins = sorted(statistics, key=lambda each: -each.weight)[:_ORIGINS]
+    for each in origins:
+        if each.weight > 0 and all(each.tap is not other.tap for other in found):
+            found.append(_suspect(each, int(np.argmax(abs(each.made))), rtol, crossing=False))
+    return found
+
+
+def _crossings(statistics: Sequence[Statistics], rtol: float) -> list[Suspect]:
     crossings: list[Suspect] = []
     off = [each for each in statistics if each.total.max(initial=0) > rtol]
     for share in (_SHARE, _LESS):
@@ -148,13 +170,37 @@ def pick(statistics: Sequence[Statistics], rtol: float) -> list[Suspect]:
                 crossings.append(_suspect(each, int(bad[0]), rtol, crossing=True))
         if crossings:
             break
-    crossings.sort(key=lambda suspect: suspect.order)
-    found = crossings[:_CROSSINGS]
-    origins = sorted(statistics, key=lambda each: -each.weight)[:_ORIGINS]
-    for each in origins:
-        if each.weight > 0 and all(each.tap is not other.tap for other in found):
-            found.append(_suspect(each, int(np.argmax(abs(each.made))), rtol, crossing=False))
-    return found
+    return sorted(crossings, key=lambda suspect: suspect.order)
+
+
+def _roots(crossings: Sequence[Suspect], ancestry: Ancestry) -> list[Suspect]:
+    """The crossings that no other leads to, that first through which most passes."""
+    roots: list[Suspect] = []
+    for each in crossings:
+        if not any(ancestry.feeds(root.tap, each.tap) for root in roots):
+            roots.append(dataclasses.replace(each, root=True))
+        if len(roots) == _ROOTS:
+            break
+    return sorted(roots, key=lambda each: -abs(each.statistics.flow).max())
+
+
+def _source(root: Suspect, by_tap: Mapping[Tap, Statistics], rtol: float) -> Suspect:
+    """Where a crossing has its error from, if what it has it from is off too.
+
+    Noise around a mean of zero has no flow to first order: what it makes of a square has.
+    """
+    at, now = root.at, root.statistics
+    while True:
+        taps, carried = operands(now.tap)
+        before = [by_tap[tap] for tap in taps if tap in by_tap]
+        before = [each for each in before if each.lengths == now.lengths]
+        most = max(before, key=lambda each: each.passed[at], default=None)
+        if most is None or most.total[at] <= rtol or now.introduced[at] > now.total[at] / 2:
+            break
+        if carried and most.passed[at] < now.passed[at] / 2:
+            break  # it may come from the turn before
+        now = most
+    return root if now is root.statistics else Suspect(now, at, True, root.first, root=True)
 
 
 def _suspect(each: Statistics, at: int, rtol: float, *, crossing: bool) -> Suspect:

@@ -113,9 +113,13 @@ def wide(eqn: Any, operands: Sequence[Any]) -> list[Any]:
     with jaxprs.place_of(eqn):
         if special is not None:
             return special(eqn, list(operands))
-        params = eqn.primitive.get_bind_params(_rewritten(eqn))
-        found = eqn.primitive.bind(*operands, **params)
-        return list(found) if eqn.primitive.multiple_results else [found]
+        return _bound(eqn, operands)
+
+
+def _bound(eqn: Any, operands: Sequence[Any]) -> list[Any]:
+    params = eqn.primitive.get_bind_params(_rewritten(eqn))
+    found = eqn.primitive.bind(*operands, **params)
+    return list(found) if eqn.primitive.multiple_results else [found]
 
 
 def _holds_code(eqn: Any) -> bool:
@@ -174,8 +178,46 @@ def _most(pick: Callable[..., Any]) -> Callable[[Any, list[Any]], list[Any]]:
     return found
 
 
+def _eigh(eqn: Any, operands: list[Any]) -> list[Any]:
+    vectors, values = _bound(eqn, operands)
+    narrow, _ = _narrow(eqn, operands)
+    return [vectors * _directions(vectors, narrow)[..., None, :], values]
+
+
+def _svd(eqn: Any, operands: list[Any]) -> list[Any]:
+    if not eqn.params["compute_uv"]:
+        return _bound(eqn, operands)
+    values, left, right = _bound(eqn, operands)
+    _, narrow_left, narrow_right = _narrow(eqn, operands)
+    turned = _directions(left, narrow_left)
+    own = _directions(jnp.swapaxes(right, -1, -2), jnp.swapaxes(narrow_right, -1, -2))
+    count = values.shape[-1]  # what is beyond has no partner
+    own = jnp.concatenate([jnp.conj(turned[..., :count]), own[..., count:]], -1)
+    return [values, left * turned[..., None, :], right * own[..., :, None]]
+
+
+def _narrow(eqn: Any, operands: list[Any]) -> list[Any]:
+    kinds = [atom.aval.dtype for atom in eqn.invars]
+    pairs = zip(operands, kinds, strict=True)
+    return jaxprs.bind(eqn, [lax.stop_gradient(lax.convert_element_type(x, k)) for x, k in pairs])
+
+
+def _directions(vectors: Any, narrow: Any) -> Any:
+    """By what to multiply columns, which any factor of magnitude 1 leaves what they are.
+
+    Args:
+        vectors: The columns.
+        narrow: The same in the precision of the program, which has chosen the factors.
+    """
+    along = jnp.sum(jnp.conj(lax.stop_gradient(vectors)) * up(narrow), axis=-2)
+    size = jnp.abs(along)
+    return jnp.where(size > 0, along / jnp.where(size > 0, size, 1), 1)
+
+
 _SPECIAL: dict[str, Callable[[Any, list[Any]], list[Any]]] = {
     "convert_element_type": _convert,
+    "eigh": _eigh,
+    "svd": _svd,
     "reduce_precision": _identity,
     "optimization_barrier": _identity,
     "pmax": _most(jnp.max),

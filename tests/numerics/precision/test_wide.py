@@ -52,3 +52,33 @@ def test_equations_in_double_precision(name) -> None:
         if np.issubdtype(other.dtype, np.inexact):
             assert one.dtype in (np.float64, np.complex128)
         np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-12)
+
+
+def principal_scores(x: jax.Array) -> jax.Array:
+    return x @ jnp.linalg.svd(x, full_matrices=False)[2].T
+
+
+DIRECTIONS = {
+    "eigh": lambda x: jnp.linalg.eigh(x.T @ x)[1],
+    "eigh_complex": lambda x: jnp.linalg.eigh(x.T @ x + 1j * (x[:7, :7] - x[:7, :7].T))[1],
+    "svd": lambda x: jnp.linalg.svd(x[:7]),
+    "svd_thin": lambda x: jnp.linalg.svd(x, full_matrices=False),
+    "scores": principal_scores,
+    "batched": jax.vmap(lambda x: jnp.linalg.eigh(x.T @ x)[1]),
+}
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("name", list(DIRECTIONS))
+def test_directions_that_have_no_sign_may_be_either(name: str, seed: int) -> None:
+    shape = (3, 9, 7) if name == "batched" else (9, 7)
+    x = np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+    report = jaxkit.shadow(DIRECTIONS[name], rtol=1e-3)(x)
+    assert report.ok, str(report)
+
+
+def test_directions_that_are_lost_are_found() -> None:
+    x = np.eye(4, dtype=np.float32) + 1e-7 * np.ones((4, 4), np.float32)
+    x[0, 0] += 5
+    report = jaxkit.shadow(lambda x: jnp.linalg.eigh(x * 1.1 / 1.1)[1])(x)
+    assert [f.kind for f in report.findings[:1]] == ["ill-conditioned"]

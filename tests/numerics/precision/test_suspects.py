@@ -1,0 +1,117 @@
+"""Which of several lines is to blame: each by what the output would be without it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jaxkit
+
+
+def spread_of_cosine(x: jax.Array) -> jax.Array:
+    return (1.0 - jnp.cos(x)) / x**2
+
+
+def spread_of_exponential(y: jax.Array) -> jax.Array:
+    return (jnp.exp(y) - 1.0) / y
+
+
+def cosine_first(x: jax.Array, y: jax.Array) -> jax.Array:
+    a = spread_of_cosine(x)
+    b = spread_of_exponential(y)
+    return a + b
+
+
+def exponential_first(x: jax.Array, y: jax.Array) -> jax.Array:
+    b = spread_of_exponential(y)
+    a = spread_of_cosine(x)
+    return a + b
+
+
+def found(fun: Callable[..., Any], *args: Any) -> list[tuple[str, str, str]]:
+    """Severity, kind and function of each finding."""
+    report = jaxkit.shadow(fun)(*args)
+    return [(f.severity, f.kind, f.where.function) for f in report.findings if f.where]
+
+
+def off(fun: Callable[..., Any], exact: float, arg: float) -> float:
+    """How far a part is from what it should be."""
+    return abs(float(jax.jit(fun)(jnp.float32(arg))) - exact)
+
+
+@pytest.mark.parametrize("fun", [cosine_first, exponential_first])
+def test_of_independent_lines_the_guiltier_comes_first_and_both_are_named(
+    fun: Callable[..., Any],
+) -> None:
+    x, y = np.float32(6e-3), np.float32(1e-4)
+    cosine = off(spread_of_cosine, 2 * np.sin(float(x) / 2) ** 2 / float(x) ** 2, x)
+    exponential = off(spread_of_exponential, np.expm1(float(y)) / float(y), y)
+    assert 0.1 < cosine / (cosine + exponential) < 0.3
+    names = ["spread_of_exponential", "spread_of_cosine"]
+    assert found(fun, x, y)[:2] == [("warning", "cancellation", name) for name in names]
+
+
+@pytest.mark.parametrize("fun", [cosine_first, exponential_first])
+def test_a_line_with_less_than_a_tenth_of_the_error_is_no_warning(fun: Callable[..., Any]) -> None:
+    x, y = np.float32(2e-2), np.float32(1e-5)
+    cosine = off(spread_of_cosine, 2 * np.sin(float(x) / 2) ** 2 / float(x) ** 2, x)
+    exponential = off(spread_of_exponential, np.expm1(float(y)) / float(y), y)
+    assert cosine / (cosine + exponential) < 0.1
+    warned = [each for each in found(fun, x, y) if each[0] != "info"]
+    assert warned == [("warning", "cancellation", "spread_of_exponential")]
+
+
+def test_only_what_leads_to_the_guilty_line_is_mended_there() -> None:
+    report = jaxkit.shadow(cosine_first)(np.float32(6e-3), np.float32(1e-4))
+    line = report.findings[0].where.line
+    for one in report.findings[1:]:
+        assert f"mend line {line}" not in one.fix or one.where.line == line
+
+
+def residual(w: jax.Array, x: jax.Array) -> jax.Array:
+    h = 1e-3
+
+    def second(x: jax.Array) -> jax.Array:
+        return (jnp.tanh(w * (x + h)) - 2 * jnp.tanh(w * x) + jnp.tanh(w * (x - h))) / h**2
+
+    noisy = second(x)
+    return jnp.mean((noisy + jnp.tanh(w * x)) ** 2)
+
+
+def variance_of_noise(x: jax.Array) -> jax.Array:
+    def slope(x: jax.Array) -> jax.Array:
+        return (jnp.exp(x) - 1.0) / x
+
+    return jnp.var(slope(x))
+
+
+@pytest.mark.parametrize(
+    ("fun", "args", "guilty"),
+    [
+        (residual, (np.float32(0.7), np.linspace(-2, 2, 3000, dtype=np.float32)), "second"),
+        (variance_of_noise, (np.linspace(1e-4, 1.1e-4, 4000, dtype=np.float32),), "slope"),
+    ],
+)
+def test_who_makes_noise_is_to_blame_and_not_who_squares_it(
+    fun: Callable[..., Any], args: Any, guilty: str
+) -> None:
+    severity, kind, where = found(fun, *args)[0]
+    assert (kind, where.rpartition(".")[2]) == ("cancellation", guilty)
+    assert severity in ("warning", "error")
+
+
+def test_what_a_loop_carries_is_blamed_on_the_turn_before() -> None:
+    def average(xs: jax.Array) -> jax.Array:
+        def step(mean: jax.Array, x: jax.Array) -> tuple[jax.Array, None]:
+            return mean + (x - mean) * jnp.bfloat16(0.002), None
+
+        return jax.lax.scan(step, jnp.zeros((), jnp.bfloat16), xs)[0]
+
+    [first, *_] = jaxkit.shadow(average)(jnp.ones(1000, jnp.bfloat16)).findings
+    assert first.kind == "absorption"
+    assert first.data["primitive"] == "add"
