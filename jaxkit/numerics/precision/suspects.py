@@ -15,6 +15,7 @@ __all__ = ["Statistics", "Suspect", "pick", "summarize"]
 _SHARE = 0.1  # of the output's error that must pass through a suspect
 _LESS, _ANY = 0.01, 1e-6
 _CROSSINGS, _ORIGINS, _ROOTS = 2, 2, 3
+_MANY = 16  # independent crossings, of which those with the largest flow are looked at
 
 
 @dataclasses.dataclass(frozen=True)
@@ -150,7 +151,8 @@ def pick(statistics: Sequence[Statistics], rtol: float, ancestry: Ancestry) -> l
     crossings = _crossings(statistics, rtol)
     roots = _roots(crossings, ancestry)
     by_tap = {each.tap: each for each in statistics}
-    found = [_source(root, by_tap, rtol) for root in roots]
+    sources = [_source(root, by_tap, rtol) for root in roots]
+    found = list({suspect.tap: suspect for suspect in sources[::-1]}.values())[::-1]
     seen = {suspect.tap for suspect in found}
     found += [each for each in crossings if each.tap not in seen][: max(0, _CROSSINGS - len(found))]
     origins = sorted(statistics, key=lambda each: -each.weight)[:_ORIGINS]
@@ -179,9 +181,9 @@ def _roots(crossings: Sequence[Suspect], ancestry: Ancestry) -> list[Suspect]:
     for each in crossings:
         if not any(ancestry.feeds(root.tap, each.tap) for root in roots):
             roots.append(dataclasses.replace(each, root=True))
-        if len(roots) == _ROOTS:
+        if len(roots) == _MANY:
             break
-    return sorted(roots, key=lambda each: -abs(each.statistics.flow).max())
+    return sorted(roots, key=lambda each: -abs(each.statistics.flow).max())[:_ROOTS]
 
 
 def _source(root: Suspect, by_tap: Mapping[Tap, Statistics], rtol: float) -> Suspect:

@@ -115,3 +115,12 @@ def test_what_a_loop_carries_is_blamed_on_the_turn_before() -> None:
     [first, *_] = jaxkit.shadow(average)(jnp.ones(1000, jnp.bfloat16)).findings
     assert first.kind == "absorption"
     assert first.data["primitive"] == "add"
+
+
+def test_of_many_lines_the_guiltiest_is_named_wherever_it_stands() -> None:
+    def many(x: jax.Array) -> jax.Array:
+        parts = [(1.0 - jnp.cos(x * (1 + 0.01 * i))) * 1e3 for i in range(5)]
+        return sum(parts) + (jnp.exp(1e-3 * x) - 1.0) * 1e4
+
+    report = jaxkit.shadow(many)(np.float32(7e-3))
+    assert report.findings[0].fix == "jnp.expm1(x) in place of exp(x) - 1"

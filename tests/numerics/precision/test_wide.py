@@ -68,7 +68,7 @@ DIRECTIONS = {
 }
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("name", list(DIRECTIONS))
 def test_directions_that_have_no_sign_may_be_either(name: str, seed: int) -> None:
     shape = (3, 9, 7) if name == "batched" else (9, 7)
