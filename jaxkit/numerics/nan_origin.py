@@ -37,7 +37,8 @@ def nan_origin(fun: Callable[..., Any]) -> Callable[..., Report]:
     The kinds of findings are `overflow`, `underflow` (of a logarithm or a division of what became
     zero on the way), `division-by-zero`, `log-of-zero` and `invalid`. Their data has the operation,
     its operands at the element, `index`, `iteration` of each loop around, `scope`, and `phase`:
-    forward or backward.
+    forward or backward; and `through`, where a condition looked at it and chose a NaN that is a
+    constant, as in `jnp.median`: the line of that condition.
 
     As a transform of the same name (`jaxkit.transforms.get("nan_origin")`, or `jaxkit run --apply
     nan_origin@FUNCTION`) it returns what the function does, and raises `NonFiniteError`.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,11 @@ from jaxkit.numerics.nonfinite.surroundings import Surroundings, surroundings
 from jaxkit.report import Finding
 
 __all__ = ["finding_of"]
+
+# What JAX puts around the names in a scope.
+_WRAPPERS = frozenset(
+    ["", "checkpoint", "jvp", "pmap", "remat", "rematted_computation", "transpose", "vmap"]
+)
 
 _MADE = {
     "overflow": "overflows",
@@ -44,7 +50,7 @@ def finding_of(event: Event, written: Any, leaves: Sequence[str]) -> Finding:
         "error",
         f"{message}; {reason}" if reason else message,
         where=event.at.where,
-        fix=fix_of(primitive, kind, around),
+        fix=fix_of(event, kind, around),
         data=_data(event, at, around, [leaves[i] for i in event.leaves]),
     )
 
@@ -80,10 +86,15 @@ def _message(
         parts.append("in the backward pass of this line")
     elif around.derivative_of is not None:
         parts.append("in the derivative of this line")
-    if event.at.scope:
+    if _is_named(event.at.scope):
         parts.append(f"in scope {event.at.scope}")
     spoils = ", ".join(leaves[:3]) + (f" and {len(leaves) - 3} more" if len(leaves) > 3 else "")
     return f"{', '.join(parts)}; it spoils {spoils}"
+
+
+def _is_named(scope: str) -> bool:
+    """Whether anything in a scope is a name, and not one of JAX's transformations."""
+    return any(part not in _WRAPPERS for part in re.split(r"[()/]", scope))
 
 
 def _dtype(event: Event) -> Any:

@@ -18,6 +18,7 @@ from jaxkit.jaxpr.rule import Where
 from jaxkit.jaxpr.run import Run
 from jaxkit.numerics.nonfinite.capture import Capture
 from jaxkit.numerics.nonfinite.codes import GIVEN_NAN, NONE, is_finite, is_nan
+from jaxkit.numerics.nonfinite.conditions import DIRECT, IGNORED, Conditions
 from jaxkit.numerics.nonfinite.tracing import Asked, Origins, is_inexact
 
 __all__ = ["Event", "Events", "Outcome"]
@@ -40,6 +41,7 @@ class Event:
         result: The array in which the element is, likewise.
         leaves: The leaves of the output that it spoils, by their number.
         spoils: How many values of the output it spoils.
+        through: The condition that chose a NaN because of it; None where it came by itself.
     """
 
     at: Equation
@@ -49,6 +51,7 @@ class Event:
     result: np.ndarray | None
     leaves: tuple[int, ...]
     spoils: int
+    through: Equation | None = None
 
     @property
     def index(self) -> tuple[int, ...]:
@@ -79,7 +82,8 @@ class Events:
         program: The program.
         barriers: Whether the compiler leaves each equation as it is, as outside of `jax.jit`.
         apart: Whether each is a program of its own as well, which takes many times as long.
-        choosing: Whether choosing a NaN that is a constant is an event.
+        choosing: Whether choosing a NaN that is a constant is an event, unless what the condition
+            looked at is one.
     """
 
     def __init__(
@@ -95,6 +99,7 @@ class Events:
         self._how = {"barriers": barriers, "choosing": choosing}
         self._first = len(program.inputs) + 1
         self._equations: list[Equation] = []
+        self._conditions: list[Equation] = []
         self._captures: dict[int, Callable[..., Any]] = {}
 
     def of(self, inputs: Sequence[Any]) -> Outcome:
@@ -111,7 +116,7 @@ class Events:
         ignored: list[int] = []
         while True:
             numbers = [int(row[2]) for row in table]
-            numbers = [n if self._first <= n < GIVEN_NAN else NONE for n in numbers]
+            numbers = [n if self._first <= n < IGNORED else NONE for n in numbers]
             number = min(numbers, default=NONE)
             if number == NONE:
                 break
@@ -132,12 +137,22 @@ class Events:
         return int(equation), Event(
             at,
             tuple(int(turn) for turn in turns if turn >= 0),
-            element if 0 <= element < GIVEN_NAN - 1 else 0,
+            element if 0 <= element < IGNORED - 1 else 0,
             operands,
             result,
             tuple(leaves),
             sum(int(row[3]) for row in table),
+            self._through(inputs, number, leaves),
         )
+
+    def _through(
+        self, inputs: tuple[Any, ...], number: int, leaves: Sequence[int]
+    ) -> Equation | None:
+        if not self._how["choosing"]:
+            return None
+        table, _ = self._run(inputs, number, [], naming=True)
+        code = min((int(table[leaf][2]) for leaf in leaves), default=DIRECT)
+        return self._conditions[code - DIRECT - 1] if DIRECT < code < IGNORED else None
 
     def _operands(self, at: Equation, inputs: tuple[Any, ...], number: int) -> Any:
         atoms = [*at.eqn.invars, *at.eqn.outvars]
@@ -158,10 +173,13 @@ class Events:
         _, (_, kept) = Run(rule).closed(self._written, self._typed(inputs), rule.start(), Where())
         return kept
 
-    def _run(self, inputs: tuple[Any, ...], event: int, ignored: Sequence[int]) -> Any:
+    def _run(
+        self, inputs: tuple[Any, ...], event: int, ignored: Sequence[int], *, naming: bool = False
+    ) -> Any:
         numbers = np.zeros(_MOST, np.int32)
         numbers[: len(ignored)] = ignored
-        return jax.device_get(self._compiled(Asked(np.int32(event), numbers), inputs))
+        asked = Asked(np.int32(event), numbers, np.bool_(naming))
+        return jax.device_get(self._compiled(asked, inputs))
 
     @cached_property
     def _compiled(self) -> Callable[..., Any]:
@@ -169,12 +187,13 @@ class Events:
 
     def _origins(self, asked: Asked, inputs: tuple[Any, ...]) -> Any:
         """For each leaf `_counts`, and the place of the event that is asked for."""
-        rule = Origins(Asked(*asked), self._first, **self._how)
+        kind = Conditions if self._how["choosing"] else Origins
+        rule = kind(Asked(*asked), self._first, barriers=self._how["barriers"])
         run = Run(rule)
         values = self._typed(inputs)
         boxes = [self._given(i, run.lift(value), asked) for i, value in enumerate(values)]
         outs, (_, _, place) = run.closed(self._written, boxes, rule.start(), Where())
-        self._equations = rule.equations
+        self._equations, self._conditions = rule.equations, rule.conditions
         return [_counts(out) for out in outs], place
 
     def _typed(self, inputs: Sequence[Any]) -> list[Any]:
@@ -196,12 +215,12 @@ def _as_it_is(fun: Any) -> Any:
 
 def _counts(box: Any) -> Any:
     """How many NaN, how many infinities, their smallest code, and how many are of an event."""
-    if not isinstance(box, tuple):
+    if not isinstance(box, tuple) or not is_inexact(jax.typeof(box[0])):
         return jnp.array([0, 0, NONE, 0], jnp.int32)
     value, code = box
     bad, nan = ~is_finite(value), is_nan(value)
     code = jnp.where(bad, code, NONE)
-    counts = [jnp.sum(each, dtype=jnp.int32) for each in (nan, bad & ~nan, code < GIVEN_NAN)]
+    counts = [jnp.sum(each, dtype=jnp.int32) for each in (nan, bad & ~nan, code < IGNORED)]
     return jnp.stack([*counts[:2], jnp.min(code, initial=NONE), counts[2]])
 
 

@@ -9,6 +9,8 @@ from typing import Any
 import jax
 
 from jaxkit._jax.jaxprs import Program
+from jaxkit.compiles.summary import place
+from jaxkit.jaxpr import Equation
 from jaxkit.numerics.nonfinite.describe import finding_of
 from jaxkit.numerics.nonfinite.events import Events, Outcome
 from jaxkit.report import Finding
@@ -55,13 +57,18 @@ class Origin:
         # A constant, then, as that with which a function says that what it was given is wrong.
         if self._chosen is None:
             self._chosen = self._choices()
-        chosen = self._told(self._chosen.of(inputs))
-        return outcome, [_as_chosen(finding) for finding in chosen]
+        chosen = self._chosen.of(inputs)
+        outcome = dataclasses.replace(outcome, arguments=chosen.arguments)
+        return outcome, self._told(chosen)
 
     def _told(self, outcome: Outcome) -> list[Finding]:
         found: dict[Any, Finding] = {}
         for number, event in enumerate(outcome.events):
             finding = finding_of(event, self._written, self.leaves)
+            if event.at.primitive == "select_n":
+                finding = _as_chosen(finding)
+            if event.through is not None:
+                finding = _as_looked_at(finding, event.through)
             where = finding.where
             found.setdefault((where.file, where.line) if where else number, finding)
         return list(found.values())
@@ -73,8 +80,19 @@ def _as_chosen(finding: Finding) -> Finding:
         finding,
         message=f"a condition chose NaN, which stands there as a constant, {place}",
         fix="look at the condition, as of `jnp.where(ok, x, jnp.nan)`: this is how a function says "
-        "that what it was given is wrong, such as an index out of range, or a NaN among the values "
-        "of jnp.median",
+        "that what it was given is wrong, such as an index out of range",
+    )
+
+
+def _as_looked_at(finding: Finding, condition: Equation) -> Finding:
+    """Of what a condition has looked at, when it chose a NaN that is a constant."""
+    where = condition.where
+    at = "" if where is None else f" at {place(where.file, where.line)}"
+    return dataclasses.replace(
+        finding,
+        message=f"{finding.message}; it comes there through the condition{at}, which looked at it "
+        "and chose NaN",
+        data={**finding.data, "through": None if where is None else where.to_dict()},
     )
 
 

@@ -14,7 +14,7 @@ from jaxkit._jax import jaxprs
 from jaxkit.numerics.nonfinite import operations
 from jaxkit.numerics.nonfinite.codes import EXACT_ZERO, NONE, ZERO, full
 
-__all__ = ["moved", "sources"]
+__all__ = ["joined", "moved", "sources", "spread"]
 
 # A code array for each operand; None for one that is no inexact array.
 Codes = Sequence[Any]
@@ -29,8 +29,6 @@ def moved(at: Any, codes: Codes, values: Values) -> list[Any] | None:
         given = [code for code in codes if code is not None]
         fresh = iter(at.eqn.primitive.bind(*values, *given, **at.params)[len(values) :])
         return [None if code is None else next(fresh) for code in codes]
-    if name == "pad":
-        return [at.eqn.primitive.bind(*codes, **at.params)]
     if name not in operations.MOVES or all(code is None for code in codes):
         return None
     kept = [value if code is None else code for value, code in zip(values, codes, strict=True)]
@@ -44,11 +42,10 @@ def sources(at: Any, codes: Codes, values: Values, out: Any) -> tuple[Any, Any]:
         That, and what it is where the result is zero, or None if that is the same.
     """
     name = at.primitive
-    join: _Join = _JOINS.get(name, _elementwise if name in operations.ELEMENTWISE else _anything)
-    least = join(at, codes, values, out)
+    least = joined(at, codes, values, out)
     if name == "div":  # a zero numerator is no reason to be infinite
         above = lax.select(lax.lt(codes[0], full(ZERO, codes[0])), codes[0], full(NONE, codes[0]))
-        return join(at, [above, codes[1]], values, out), least
+        return joined(at, [above, codes[1]], values, out), least
     if name == "mul":  # by an exact zero, whatever the other was
         zero = least
         for code in codes:
@@ -56,6 +53,19 @@ def sources(at: Any, codes: Codes, values: Values, out: Any) -> tuple[Any, Any]:
             zero = lax.select(exact, full(EXACT_ZERO, out), zero)
         return least, zero
     return least, _zero_of_product(at, values, least) if name == "dot_general" else None
+
+
+def joined(at: Any, codes: Codes, values: Values, out: Any) -> Any:
+    """For each element of a result the smallest code of the operands that decide about it."""
+    name = at.primitive
+    each = name in operations.ELEMENTWISE or name in operations.LOGICAL
+    join: _Join = _JOINS.get(name, _elementwise if each else _anything)
+    return join(at, codes, values, out)
+
+
+def spread(code: Any, out: Any) -> Any:
+    """The codes of one operand for each element of a result, whatever their shapes."""
+    return code if code.shape == out.shape else full(_smallest(code, range(code.ndim)), out)
 
 
 def _zero_of_product(at: Any, values: Values, least: Any) -> Any:
@@ -167,9 +177,10 @@ def _top(at: Any, codes: Codes, values: Values, out: Any) -> Any:
 
 
 _SCATTERS = ("scatter", "scatter-add", "scatter-sub", "scatter-mul", "scatter-min", "scatter-max")
+_DECIDING = ("argmax", "argmin", "reduce_and", "reduce_or", "reduce_xor")
 _WINDOWS = ("reduce_window_max", "reduce_window_min", "reduce_window_sum")
 _JOINS: dict[str, _Join] = {
-    **dict.fromkeys(operations.REDUCTIONS, _reduction),
+    **dict.fromkeys((*operations.REDUCTIONS, *_DECIDING), _reduction),
     **dict.fromkeys(operations.CUMULATIVE, _cumulative),
     **dict.fromkeys(("psum", "psum_invariant", "pmax", "pmin"), _across_devices),
     **dict.fromkeys(_SCATTERS, _scattered),

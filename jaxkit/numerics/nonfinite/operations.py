@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 __all__ = [
+    "COMPARISONS",
     "CUMULATIVE",
+    "DECISIVE",
     "ELEMENTWISE",
     "INF_MAKES_ZERO",
+    "LOGICAL",
     "MOVES",
     "NEVER_MAKE",
     "REDUCTIONS",
+    "STEERED",
     "UNDERFLOWING",
     "ZERO_MAKES_BAD",
 ]
@@ -17,7 +21,7 @@ __all__ = [
 MOVES = frozenset(
     """
     all_gather all_to_all broadcast_in_dim concatenate copy copy_p dynamic_slice
-    dynamic_update_slice expand_dims name optimization_barrier pbroadcast pcast ppermute pvary
+    dynamic_update_slice expand_dims name optimization_barrier pad pbroadcast pcast ppermute pvary
     reshape rev select_n sharding_constraint slice split squeeze stop_gradient tile transpose
     """.split()
 )
@@ -32,6 +36,28 @@ ELEMENTWISE = frozenset(
     regularized_incomplete_beta rem round rsqrt sign sin sinh sqrt square sub tan tanh zeta
     """.split()
 )
+
+COMPARISONS = frozenset("eq ne lt le gt ge".split())
+
+# The same, with a result that is no inexact array.
+LOGICAL = COMPARISONS | frozenset(
+    """
+    and clz is_finite not or population_count shift_left shift_right_arithmetic
+    shift_right_logical xor
+    """.split()
+)
+
+# Of truth values: the one that decides alone, whatever the other operands are.
+DECISIVE = {"and": False, "reduce_and": False, "or": True, "reduce_or": True}
+
+# The operands that say from where an element is taken, or where it is put.
+STEERED = {
+    "dynamic_slice": slice(1, None),
+    "dynamic_update_slice": slice(2, None),
+    "gather": slice(1, None),
+    "scatter": slice(1, 2),
+    "select_n": slice(0, 1),
+}
 
 REDUCTIONS = frozenset({"reduce_max", "reduce_min", "reduce_prod", "reduce_sum"})
 CUMULATIVE = frozenset({"cumlogsumexp", "cummax", "cummin", "cumprod", "cumsum"})

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+import jax.numpy as jnp
+
 from jaxkit.numerics.nonfinite.classify import Kind
+from jaxkit.numerics.nonfinite.events import Event
+from jaxkit.numerics.nonfinite.neighbours import (
+    depends_on_carry,
+    is_less_maximum,
+    is_of_determinant,
+    reciprocal_with_one,
+)
 from jaxkit.numerics.nonfinite.surroundings import Surroundings
 
 __all__ = ["fix_of", "reason_of"]
@@ -43,24 +52,78 @@ def reason_of(primitive: str, kind: Kind, around: Surroundings) -> str | None:
     return steep
 
 
-def fix_of(primitive: str, kind: Kind, around: Surroundings) -> str:
+def fix_of(event: Event, kind: Kind, around: Surroundings) -> str:
     """What to do about it.
 
     Args:
-        primitive: The operation that made the value.
+        event: The event.
         kind: What kind of event it is.
         around: What stands around it.
     """
     if around.discarded_at is not None:
         return _DOUBLE_WHERE
+    if kind in ("overflow", "underflow") and is_of_determinant(event.at):
+        return _DETERMINANT
     if around.derivative_of is not None:
         return _BACKWARD[around.derivative_of]
     if around.phase == "backward":
         steep = next((name for name in _STEEP if name in around.operations), None)
         if steep is not None:
             return _BACKWARD[steep]
-    special = _FORWARD.get((primitive, kind))
-    return special if special is not None else _ANY[kind]
+    return (
+        _exponential(event, kind)
+        or _FORWARD.get((event.at.primitive, kind))
+        or (_overflow(event) if kind == "overflow" else _ANY[kind])
+    )
+
+
+def _exponential(event: Event, kind: Kind) -> str | None:
+    """By what the exponential is a part of."""
+    if event.at.primitive not in ("exp", "expm1"):
+        return None
+    if kind == "underflow":
+        return _SATURATED if is_less_maximum(event.at) else None
+    return _RECIPROCAL.get(reciprocal_with_one(event.at)) if kind == "overflow" else None
+
+
+def _overflow(event: Event) -> str:
+    half = _is_of_small_range(event)
+    if event.turns and event.turns[-1] and depends_on_carry(event.at):
+        return f"{_DIVERGES}; or carry it in float32 or bfloat16" if half else _DIVERGES
+    if half:
+        return f"{_SCALE}, or compute this in a type of more range (float32 or bfloat16)"
+    return f"{_SCALE}, or work with logarithms"
+
+
+def _is_of_small_range(event: Event) -> bool:
+    """Whether bfloat16 and float32 hold larger numbers."""
+    dtypes = [var.aval.dtype for var in event.at.eqn.outvars]
+    return any(
+        jnp.finfo(x).max < jnp.finfo(jnp.bfloat16).max
+        for x in dtypes
+        if jnp.issubdtype(x, jnp.inexact)
+    )
+
+
+_SCALE = "scale the operands before, divide by their largest magnitude"
+_DIVERGES = (
+    "what the loop carries grows from turn to turn: the iteration may diverge, so take a smaller "
+    "step or limit it; if it has to grow, scale it in each turn or carry its logarithm"
+)
+_DETERMINANT = (
+    "a determinant soon leaves the range of its type: take its logarithm, "
+    "`sign, logdet = jnp.linalg.slogdet(x)`, and go on with that"
+)
+_SATURATED = (
+    "the maximum is subtracted already, and other terms are too small beside it: take the "
+    "logarithms from `jax.nn.log_softmax` (sum(p * log(p)) is `jnp.sum(jnp.exp(l) * l)` with "
+    "`l = jax.nn.log_softmax(x)`)"
+)
+_RECIPROCAL = {
+    -1: "1 / (exp(x) - 1) is `jnp.exp(-x) / -jnp.expm1(-x)` for x > 0, which does not overflow; or "
+    "limit the exponent before",
+    1: "1 / (exp(x) + 1) is `jax.nn.sigmoid(-x)`",
+}
 
 
 _BACKWARD = {
@@ -121,8 +184,6 @@ _FORWARD: dict[tuple[str, Kind], str] = {
 }
 
 _ANY: dict[Kind, str] = {
-    "overflow": "scale the operands before, divide by their largest magnitude, or compute this in "
-    "a type of more range (float32 or bfloat16 in place of float16)",
     "underflow": "scale the operands before, or work with their logarithms",
     "division-by-zero": "add a small positive number to the denominator, or keep 0 out of it: "
     "`jnp.where(y != 0, x / jnp.where(y != 0, y, 1.0), limit)`, where `limit` is what the result "

@@ -12,7 +12,7 @@ from jax import lax
 from jaxkit._jax import jaxprs
 from jaxkit.jaxpr import Equation, Rule
 from jaxkit.numerics.nonfinite import operations
-from jaxkit.numerics.nonfinite.codes import GIVEN_NAN, ZERO, code_of_given, full, is_nan, settled
+from jaxkit.numerics.nonfinite.codes import GIVEN_NAN, ZERO, code_of_given, full, settled
 from jaxkit.numerics.nonfinite.flow import moved, sources
 
 __all__ = ["LOOPS", "Asked", "Clock", "Counting", "Origins", "is_inexact", "is_maker"]
@@ -29,10 +29,12 @@ class Asked(NamedTuple):
         event: i32[], the event of which the first element is wanted that spoils the output, and
             where it stands; 0: the first event of all.
         ignored: i32[n], numbers of equations of which nothing is wanted.
+        naming: bool[], whether the condition through which it does is wanted, not the element.
     """
 
     event: Any
     ignored: Any
+    naming: Any
 
 
 class Clock(NamedTuple):
@@ -126,6 +128,7 @@ class Origins(Counting):
         self.asked = asked
         self.first = first
         self.equations: list[Equation] = []
+        self.conditions: list[Equation] = []
 
     def start(self) -> Any:
         """Before the first equation."""
@@ -146,21 +149,20 @@ class Origins(Counting):
         values = [self.primal(box) for box in boxes]
         codes = [box[1] if isinstance(box, tuple) else None for box in boxes]
         outs = self.run_quietly(at, values)
-        found = moved(at, codes, values)
-        if found is None:
-            found = self._made(at, codes, values, outs)
-        elif self.chooses(at):
-            number = self._numbered(self._event(at), at, outs[0])
-            given = is_nan(outs[0]) & (found[0] == GIVEN_NAN)
-            found = [lax.select(given, number, found[0])]
+        found = self.codes(at, codes, values, outs)
         return [
             (out, code) if is_inexact(var.aval) else out
             for var, out, code in zip(at.eqn.outvars, outs, found, strict=True)
         ]
 
+    def codes(self, at: Equation, codes: Any, values: Any, outs: Sequence[Any]) -> list[Any]:
+        """The codes of the results that are inexact arrays."""
+        found = moved(at, codes, values)
+        return self._made(at, codes, values, outs) if found is None else found
+
     def _made(self, at: Equation, codes: Any, values: Any, outs: Sequence[Any]) -> list[Any]:
         name = at.primitive
-        event = self._event(at) if is_maker(at) else None
+        event = self.event(at) if is_maker(at) else None
         underflows = event is not None and name in operations.UNDERFLOWING
         underflows = underflows and any(code is not None for code in codes)
         found: list[Any] = []
@@ -168,7 +170,7 @@ class Origins(Counting):
             if not is_inexact(var.aval):
                 found.append(None)
                 continue
-            number = full(GIVEN_NAN, out) if event is None else self._numbered(event, at, out)
+            number = full(GIVEN_NAN, out) if event is None else self.numbered(event, at, out)
             least, of_zero = sources(at, codes, values, out)
             code = settled(
                 out,
@@ -183,7 +185,7 @@ class Origins(Counting):
             found.append(lax.optimization_barrier(code))
         return found
 
-    def _event(self, at: Equation) -> Any:
+    def event(self, at: Equation) -> Any:
         """Its number, noting where it stands if it is the one that is asked for."""
         number = self.next(at)
         self.equations.append(at)
@@ -194,7 +196,7 @@ class Origins(Counting):
         at.state = (clock, asked, (equation, turns))
         return number, here, jnp.any(asked.ignored == len(self.equations))
 
-    def _numbered(self, event: Any, at: Equation, out: Any) -> Any:
+    def numbered(self, event: Any, at: Equation, out: Any) -> Any:
         """What stands for the event: its number, or that of the element where that is asked."""
         number, here, ignored = event
         first = lax.eq(at.state[1].event, jnp.int32(0))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from jaxkit.numerics.precision.moments import by_moments
+from jaxkit.numerics.precision.ones import with_one
 from jaxkit.numerics.precision.patterns import (
     ADDS,
     Uses,
@@ -12,7 +14,6 @@ from jaxkit.numerics.precision.patterns import (
     constant_of,
     is_one,
     is_projection,
-    is_sum_of_squares,
     part,
     square_of,
     terms,
@@ -37,90 +38,14 @@ def in_place_of(tap: Tap, uses: Uses) -> str | None:
         return None
     return (
         _with_exponential(tap.node)
-        or _with_one(tap.node)
-        or _by_moments(tap.node)
+        or with_one(tap, uses)
+        or by_moments(tap.node)
         or (_of_projection(tap.node) if "transpose(" not in tap.scope else None)
         or _of_running_sums(tap.node)
         or _of_steps(tap.node, uses)
         or _of_two(tap.node)
         or _of_argument(tap.node)
     )
-
-
-# What 1 - f(x), f(x) - 1 and, where they cancel too, 1 + f(x) are.
-_ONE = {
-    "exp": (
-        "-jnp.expm1(x) in place of 1 - exp(x)",
-        "jnp.expm1(x) in place of exp(x) - 1",
-        None,
-    ),
-    "cos": (
-        "1 - cos(x) is 2 * sin(x / 2) ** 2",
-        "cos(x) - 1 is -2 * sin(x / 2) ** 2",
-        "1 + cos(x) is 2 * cos(x / 2) ** 2",
-    ),
-    "cosh": (
-        "1 - cosh(x) is -2 * sinh(x / 2) ** 2",
-        "cosh(x) - 1 is 2 * sinh(x / 2) ** 2",
-        None,
-    ),
-    "logistic": (
-        "1 - sigmoid(x) is sigmoid(-x)",
-        "sigmoid(x) - 1 is -sigmoid(-x)",
-        None,
-    ),
-    "tanh": (
-        "1 - tanh(x) is 2 * sigmoid(-2 * x)",
-        "tanh(x) - 1 is -2 * sigmoid(-2 * x)",
-        "1 + tanh(x) is 2 * sigmoid(2 * x)",
-    ),
-    "div": (
-        "subtract before dividing: 1 - a / b is (b - a) / b",
-        "subtract before dividing: a / b - 1 is (a - b) / b",
-        "add before dividing: 1 + a / b is (b + a) / b",
-    ),
-    "pow": (
-        "-jnp.expm1(y * jnp.log(x)) in place of 1 - x ** y",
-        "jnp.expm1(y * jnp.log(x)) in place of x ** y - 1",
-        None,
-    ),
-    "erf": (
-        "1 - erf(x) is jax.scipy.special.erfc(x)",
-        "erf(x) - 1 is -jax.scipy.special.erfc(x)",
-        "1 + erf(x) is jax.scipy.special.erfc(-x)",
-    ),
-    "sqrt": (
-        "1 - sqrt(1 - x) is x / (1 + sqrt(1 - x))",
-        "sqrt(1 + x) - 1 is x / (sqrt(1 + x) + 1)",
-        None,
-    ),
-}
-_ONE_AND_SQUARE = {
-    "tanh": (
-        "1 - tanh(x) ** 2 is 1 / cosh(x) ** 2",
-        "tanh(x) ** 2 - 1 is -1 / cosh(x) ** 2",
-        None,
-    ),
-    "sin": ("1 - sin(x) ** 2 is cos(x) ** 2", "sin(x) ** 2 - 1 is -cos(x) ** 2", None),
-    "cos": ("1 - cos(x) ** 2 is sin(x) ** 2", "cos(x) ** 2 - 1 is -sin(x) ** 2", None),
-}
-_SQUARE = ("1 - x ** 2 is (1 - x) * (1 + x)", "x ** 2 - 1 is (x - 1) * (x + 1)", None)
-
-
-def _with_one(node: Node) -> str | None:
-    pair = terms(node, depth=1)
-    ones = [sign for sign, each in pair if is_one(each)]
-    others = [(sign, each) for sign, each in pair if not is_one(each)]
-    if len(ones) != 1 or len(others) != 1:
-        return None
-    [(sign, other)] = others
-    root = square_of(other)
-    texts = _ONE.get(part(other).name) if root is None else _ONE_AND_SQUARE.get(root.name, _SQUARE)
-    if texts is None:
-        return None
-    if sign == ones[0]:
-        return texts[2]
-    return texts[0] if sign < 0 else texts[1]
 
 
 def _with_exponential(node: Node) -> str | None:
@@ -141,36 +66,6 @@ def _with_exponential(node: Node) -> str | None:
 
 def _is_among(sign: int, node: Node, found: list[tuple[int, Node]]) -> bool:
     return any(s == sign and alike(node, each) for s, each in found)
-
-
-def _by_moments(node: Node) -> str | None:
-    """Sums of squares less a square, or less products."""
-    found = terms(node, scaled=True)
-    for sign, each in found:
-        if not is_sum_of_squares(each):
-            continue
-        against = [other for s, other in found if s != sign]
-        if any(_is_product(other) for other in against):
-            return (
-                "a variance or distance by moments: subtract the mean (or the other point) before "
-                "squaring, as jnp.var and jnp.linalg.norm(x - y) do, and as Welford's update does "
-                "in a loop"
-            )
-    return None
-
-
-def _is_product(node: Node) -> bool:
-    """Whether it is a square, or a sum of products."""
-    if square_of(node) is not None or is_sum_of_squares(node):
-        return True
-    node = part(node)
-    if node.name == "div":
-        return _is_product(node.inputs[0])
-    if node.name == "mul":  # (x . y) / n * 2
-        return any(constant_of(a) is not None and _is_product(b) for a, b in _both(node.inputs))
-    if node.name == "reduce_sum":
-        return part(node.inputs[0]).name == "mul"
-    return node.name == "dot_general"
 
 
 def _both(pair: list[Node]) -> Iterator[tuple[Node, Node]]:

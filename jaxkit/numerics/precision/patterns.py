@@ -6,9 +6,11 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
 from jaxkit.numerics.precision.plan import Node, Tap
+from jaxkit.numerics.precision.wide import is_float
 
 __all__ = [
     "ADDS",
@@ -17,11 +19,16 @@ __all__ = [
     "alike",
     "below",
     "constant_of",
+    "is_exact",
     "is_one",
     "is_projection",
+    "is_running_sum",
     "is_sum_of_squares",
     "part",
+    "products_of",
     "square_of",
+    "squares_of",
+    "summed_in",
     "terms",
     "uses_of",
     "whole",
@@ -37,6 +44,7 @@ _KEEPS = frozenset(
 )
 _TURNS = _KEEPS | {"transpose", "rev", "conj"}
 _PICKS = _TURNS | {"slice", "dynamic_slice", "gather", "split", "imag", "psum", "all_gather"}
+_ROUNDS = ("psum", "reduce_precision")
 _LIMITS = ("max", "min")
 _FAR, _MANY = 20, 300
 
@@ -58,13 +66,18 @@ def part(node: Node) -> Node:
     """A value before some elements of it were taken, or it was limited by a constant."""
     for _ in range(_FAR):
         node = _stripped(node, _PICKS)
-        if node.name not in _LIMITS or len(node.inputs) != 2:
+        inner = _unlimited(node)
+        if inner is None:
             break
-        rest = [each for each in node.inputs if whole(each).name != "constant"]
-        if len(rest) != 1:
-            break
-        node = rest[0]
+        node = inner
     return node
+
+
+def _unlimited(node: Node) -> Node | None:
+    if node.name not in _LIMITS or len(node.inputs) != 2:
+        return None
+    rest = [each for each in node.inputs if whole(each).name != "constant"]
+    return rest[0] if len(rest) == 1 else None
 
 
 def constant_of(node: Node) -> float | None:
@@ -83,6 +96,30 @@ def is_one(node: Node) -> bool:
     """Whether it is the constant 1 or -1."""
     value = constant_of(node)
     return value is not None and abs(value) == 1
+
+
+def is_exact(node: Node) -> bool:
+    """Whether it is an input or a constant, perhaps moved: rounded by nothing in the program."""
+    for _ in range(_FAR):
+        inner = _unlimited(node)
+        if node.name in _ROUNDS or _is_narrowed(node):
+            return False
+        if inner is not None:
+            node = inner
+        elif node.name in _PICKS or node.name == "neg":
+            node = node.inputs[0]
+        else:
+            break
+    return node.name in ("input", "constant")
+
+
+def _is_narrowed(node: Node) -> bool:
+    if node.name != "convert_element_type":
+        return False
+    before, after = node.eqn.invars[0].aval, node.eqn.outvars[0].aval
+    if not (is_float(before) and is_float(after)):
+        return False
+    return float(jnp.finfo(after.dtype).eps) > float(jnp.finfo(before.dtype).eps)
 
 
 def alike(one: Node, other: Node, depth: int = 4) -> bool:
@@ -182,6 +219,28 @@ def adds_to_carry(node: Node) -> bool:
     return node.name in ADDS and any(whole(each).name == "carry" for each in node.inputs)
 
 
+def is_running_sum(node: Node) -> bool:
+    """Whether it is what a loop carries, with something added to it, and carried on as it is."""
+    carries = [each for _, each in terms(node) if each.name == "carry"]
+    return node.name in ADDS and any(
+        _is_added_up(node, after) for carry in carries for after in carry.inputs[1:]
+    )
+
+
+def _is_added_up(node: Node, total: Node) -> bool:
+    """Whether a total is a node, or what is added to it, or a choice between that and others."""
+    stack = [total]
+    for _ in range(_FAR):
+        if not stack:
+            break
+        each = part(stack.pop())
+        if each is node:
+            return True
+        if each.name in ADDS or each.name in ("select_n", "cond"):
+            stack += each.inputs
+    return False
+
+
 def is_sum_of_squares(node: Node) -> bool:
     """Whether squares are added up, whatever the sum is divided by."""
     sums = [each for each in map(part, _factors(node)) if _is_sum(each)]
@@ -204,6 +263,43 @@ def _adds_squares(node: Node) -> bool:
     factors = [_stripped(each, _KEEPS | {"conj"}) for each in _factors(added)]
     pairs = itertools.combinations(factors, 2)
     return any(square_of(x) is not None for x in factors) or any(alike(*x) for x in pairs)
+
+
+def squares_of(node: Node) -> list[Node]:
+    """What the squares are of that a sum of squares adds up."""
+    pairs = products_of(node)
+    return [one for one, other in pairs if alike(one, other)]
+
+
+def products_of(node: Node) -> list[tuple[Node, Node]]:
+    """The pairs of factors in what a sum adds up, whatever the sum is divided by."""
+    found: list[tuple[Node, Node]] = []
+    for each in map(part, _factors(node)):
+        added = _summed(each)
+        root = square_of(each)
+        if each.name == "dot_general":
+            left, right = (_stripped(x, _TURNS) for x in each.inputs[:2])
+            found.append((left, right))
+        elif root is not None and root.name == "sqrt":
+            found += products_of(root.inputs[0])
+        elif added is not None:
+            found += _pairs(added)
+    return found
+
+
+def _pairs(added: Node) -> Iterator[tuple[Node, Node]]:
+    root = square_of(added)
+    if root is not None:
+        yield root, root
+    factors = [_stripped(each, _KEEPS | {"conj"}) for each in _factors(added)]
+    roots = ((root, root) for root in map(square_of, factors) if root is not None)
+    yield from itertools.chain(roots, itertools.permutations(factors, 2))
+
+
+def summed_in(node: Node) -> list[Node]:
+    """What the sums add up that a product has as factors."""
+    sums = (_summed(part(each)) for each in _factors(node))
+    return [each for each in sums if each is not None]
 
 
 def is_projection(node: Node) -> bool:

@@ -10,16 +10,11 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from jaxkit.numerics.precision.angles import of_angle
 from jaxkit.numerics.precision.classify import Diagnosis
 from jaxkit.numerics.precision.differences import in_place_of
-from jaxkit.numerics.precision.patterns import (
-    ADDS,
-    Uses,
-    adds_to_carry,
-    is_one,
-    part,
-    terms,
-)
+from jaxkit.numerics.precision.ones import less_square, one_and
+from jaxkit.numerics.precision.patterns import ADDS, Uses, alike, is_running_sum, part, terms
 from jaxkit.numerics.precision.plan import Node, Tap
 
 __all__ = ["is_lost", "is_rounding", "remedy"]
@@ -40,13 +35,15 @@ def remedy(
         uses: What is computed from each node.
     """
     if kind == "cancellation":
-        return in_place_of(tap, uses) or _GENERAL[kind]
+        return in_place_of(tap, uses) or _angle(tap, uses) or _GENERAL[kind]
     if diagnosis is not None and kind == "reduction-low-precision":
         return _reduction(tap, diagnosis)
     if diagnosis is not None and kind in ("absorption", "error-accumulation"):
         found = _running_sum(tap, diagnosis)
         if found:
             return found
+    if kind == "error-accumulation" and not tap.turns:
+        return _outside_of_loops(tap)
     for fits in _SPECIFIC.get(kind, ()):
         found = fits(tap, uses)
         if found:
@@ -82,35 +79,64 @@ def _terms_of(eqn: Any) -> int:
 
 def _logarithm(tap: Tap, uses: Uses) -> str | None:
     if tap.primitive in ADDS:
-        return _one_and_small(tap.node, uses)
-    if tap.primitive == "pow" and _is_one_and(tap.node.inputs[0]):
+        return _one_and_small(tap.node, uses) or _in_quotient(tap.node, uses)
+    if tap.primitive == "pow" and one_and(tap.node.inputs[0]):
         return "(1 + x) ** n is jnp.exp(n * jnp.log1p(x))"
-    if tap.primitive == "log" and _is_one_and(tap.node.inputs[0]):
+    if tap.primitive == "log" and one_and(tap.node.inputs[0]):
         if any(each.name == "logistic" for _, each in terms(tap.node.inputs[0], depth=1)):
             return "log(1 - sigmoid(x)) is jax.nn.log_sigmoid(-x)"
         return "jnp.log1p(x) in place of log(1 + x)"
     if tap.primitive == "log" and any(each.name == "exp" for each in _near(tap.node, 3)):
         return "jax.nn.logsumexp, or jax.nn.log_softmax in place of the logarithm of a softmax"
-    return None
+    return _of_quotient(tap.node) if tap.primitive == "log" else None
 
 
-def _is_one_and(node: Node) -> bool:
-    pair = terms(node, depth=1)
-    return len(pair) == 2 and any(sign > 0 and is_one(each) for sign, each in pair)
+def _of_quotient(node: Node) -> str | None:
+    quotient = part(node.inputs[0])
+    if quotient.name != "div":
+        return None
+    above, under = quotient.inputs
+    if _is_among(above, under):
+        return "log(a / (a + c)) is -jnp.log1p(c / a)"
+    if _is_among(under, above):
+        return "log((a + c) / a) is jnp.log1p(c / a)"
+    return "jnp.log1p((a - b) / b) in place of log(a / b) where a is near b"
+
+
+def _in_quotient(node: Node, uses: Uses) -> str | None:
+    """Of a + c, where log(a / (a + c)) follows."""
+    quotients = [each for each in uses.get(id(node), ()) if each.name == "div"]
+    if not any(_is_among(*pair) for x in quotients for pair in (x.inputs, x.inputs[::-1])):
+        return None
+    logs = (each for x in quotients for each in uses.get(id(x), ()) if each.name == "log")
+    return next(map(_of_quotient, logs), None)
+
+
+def _is_among(one: Node, several: Node) -> bool:
+    found = terms(part(several))
+    return len(found) > 1 and any(sign > 0 and alike(one, each) for sign, each in found)
 
 
 def _one_and_small(node: Node, uses: Uses) -> str | None:
-    if not _is_one_and(node):
+    one = one_and(node)
+    if not one:
         return None
-    least = [sign for sign, each in terms(node, depth=1) if not is_one(each)]
-    small, sign = ("-x", "-") if least and least[0] < 0 else ("x", "+")
+    small, sign = ("-x", "-") if one < 0 else ("x", "+")
     power = f"(1 {sign} x) ** n is jnp.exp(n * jnp.log1p({small}))"
     log = f"jnp.log1p({small}) in place of log(1 {sign} x)"
     users = uses.get(id(node), ())
     if any(each.name == "log" for each in users):
         return log
+    angle = next((text for text in map(of_angle, users) if text), None)
+    if angle is not None:
+        return angle
     if any(each.name == "pow" or _is_high_power(each) for each in users):
         return power
+    if any(each.name in ("cumprod", "reduce_prod") for each in users):
+        return (
+            f"the product of (1 {sign} x) is jnp.exp(jnp.sum(jnp.log1p({small}))), a running one "
+            f"jnp.exp(jnp.cumsum(jnp.log1p({small})))"
+        )
     return f"if a logarithm follows: {log}; if a power: {power}"
 
 
@@ -130,7 +156,7 @@ def _running_sum(tap: Tap, diagnosis: Diagnosis) -> str | None:
     if not tap.turns or tap.primitive not in ADDS:
         return None
     dtype = tap.eqn.outvars[0].aval.dtype
-    low, carried = jnp.finfo(dtype).bits < 32, adds_to_carry(tap.node)
+    low, carried = jnp.finfo(dtype).bits < 32, is_running_sum(tap.node)
     if low and not carried:
         return f"carry what the loop computes in float32: {dtype.name} is rounded in each turn"
     if low and is_lost(tap, diagnosis):
@@ -142,6 +168,14 @@ def _running_sum(tap: Tap, diagnosis: Diagnosis) -> str | None:
         "lost beside the sum (Kahan)"
         if carried
         else None
+    )
+
+
+def _outside_of_loops(tap: Tap) -> str:
+    more = "float32" if jnp.finfo(tap.eqn.outvars[0].aval.dtype).bits < 32 else "float64"
+    return (
+        "this is rounded as everything is: compute it, and what it is made of, in more digits "
+        f"({more})"
     )
 
 
@@ -160,14 +194,18 @@ def _periodic(tap: Tap, uses: Uses) -> str | None:
         )
     if tap.primitive in ("exp", "pow", "integer_pow"):
         return "large exponents make relative errors of absolute ones: stay in logarithms"
-    if tap.primitive in ("acos", "asin", "atanh"):
-        return "near 1 use atan2 of sine and cosine: jnp.arctan2(jnp.sqrt((1 - x) * (1 + x)), x)"
     if tap.primitive in ("triangular_solve", "lu", "cholesky", "qr", "geqrf"):
         return (
             "the matrix is near to singular: regularise or rescale it, use a QR factorisation of "
             "the data in place of normal equations, or solve in float64"
         )
     return None
+
+
+def _angle(tap: Tap, uses: Uses) -> str | None:
+    if tap.primitive == "one_minus_square":
+        return less_square(tap, part(tap.node.inputs[0]), uses)
+    return of_angle(tap.node)
 
 
 def _reduction(tap: Tap, diagnosis: Diagnosis) -> str:
@@ -192,7 +230,7 @@ def _cast(tap: Tap, uses: Uses) -> str | None:
 
 _SPECIFIC: dict[str, tuple[Callable[[Tap, Uses], str | None], ...]] = {
     "absorption": (_logarithm,),
-    "ill-conditioned": (_logarithm, _periodic),
+    "ill-conditioned": (_logarithm, _angle, _periodic),
     "low-precision-cast": (_cast,),
 }
 

@@ -13,12 +13,18 @@ import pytest
 
 import jaxkit
 from jaxkit.numerics.precision.classify import Diagnosis
-from jaxkit.numerics.precision.differences import (
+from jaxkit.numerics.precision.differences import _TWO, in_place_of
+from jaxkit.numerics.precision.ones import (
     _ONE,
     _ONE_AND_SQUARE,
+    _ONE_OVER_ROOT,
+    _PRODUCT,
+    _ROOT,
+    _SHARE,
     _SQUARE,
-    _TWO,
-    in_place_of,
+    _SQUARED,
+    _WHOLE,
+    _summed_up,
 )
 from jaxkit.numerics.precision.patterns import ADDS, uses_of
 from jaxkit.numerics.precision.plan import Tap, plan_of
@@ -73,6 +79,7 @@ MOMENTS = "a variance or distance by moments"
         lambda x: (x * x).mean() - x.mean() ** 2,
         lambda x: jnp.mean(x**2, axis=0, keepdims=True) - jnp.mean(x) * jnp.mean(x),
         lambda x: x @ x / x.size - jnp.square(x.mean()),
+        lambda x: (x * x).sum() - (jnp.broadcast_to(x.mean(), 4) ** 2).sum(),
         lambda x: -(x.mean() ** 2) + (x.astype(jnp.float16) ** 2).mean().astype(jnp.float32),
         running_variance,
         jax.jit(lambda x: gram(x, x + 1)),
@@ -92,6 +99,7 @@ def test_moments_are_squares_less_squares(fun: Any) -> None:
         lambda x: (x @ x) * (Y @ Y) - (x @ Y) ** 2,  # the determinant of Gram's matrix
         running_product,
         lambda x: math.prod(jnp.split(x, 2)).sum() - x.sum() ** 2,  # two parts of one array
+        lambda x: (x * x).sum() - (Y * Y).sum(),  # of two arrays
     ],
 )
 def test_no_moments(fun: Any) -> None:
@@ -111,7 +119,20 @@ def test_no_moments(fun: Any) -> None:
         ("sigmoid(x) - 1 is", lambda x: jax.nn.sigmoid(x) - 1),
         ("1 + cos(x) is", lambda x: 1 + jnp.cos(x)),
         ("1 - tanh(x) ** 2 is", lambda x: 1 - jnp.tanh(x) ** 2),
-        ("1 - x ** 2 is", lambda x: 1 - jnp.exp(x) ** 2),
+        ("1 - exp(x) ** 2 is", lambda x: 1 - jnp.exp(x) ** 2),
+        ("1 - x ** 2 is (1 - x) * (1 + x)", lambda x: 1 - x**2),
+        ("x ** 2 - 1 is (x - 1) * (x + 1)", lambda x: x * x - 1),
+        ("1 - sqrt(1 - x) is", lambda x: 1 - jnp.sqrt(1 - x)),
+        ("1 - sqrt(1 + x) is", lambda x: 1 - jnp.sqrt(x + 1)),
+        ("sqrt(x) - 1 is", lambda x: jnp.sqrt(x) - 1),
+        ("1 / s - 1 with s = sqrt(1 + x) is", lambda x: jax.lax.rsqrt(1 + x) - 1),
+        ("1 - 1 / s with s = sqrt(1 - x) is", lambda x: 1 - (1 - x) ** -0.5),
+        ("1 / s - 1 with s = sqrt(x) is", lambda x: 1 / jnp.sqrt(x) - 1),
+        ("subtract before dividing", lambda x: 1 - x / Y),
+        ("1 - a / (a - c) is", lambda x: 1 - x / (x - Y)),
+        ("(a + c) / a - 1 is", lambda x: (Y + x) / x - 1),
+        ("sum(a ** 2) - sum(b ** 2) is", lambda x: (x * x).sum() - Y @ Y),
+        ("|v| ** 2 - (u . v) ** 2", lambda x: x @ x - (Y @ x) ** 2),
         ("exp(x) - 1 - x is", lambda x: jnp.exp(x) - 1 - x),
         ("exp(x) - 1 - x is", lambda x: x**2 + jnp.exp(2 * x) - 1 - 2 * x),
         ("exp(x) - 1 - x is", lambda x: jnp.expm1(-x) + x),
@@ -135,11 +156,25 @@ def test_the_identities_are_true() -> None:
     names |= {"log": np.log, "log1p": np.log1p, "expm1": np.expm1, "atan": np.arctan}
     names |= {"erf": math.erf, "atan2": np.arctan2, "sigmoid": lambda x: 1 / (1 + np.exp(-x))}
     names |= {"jax": jax, "jnp": np, "x": 0.3, "y": 1.7, "a": 0.8, "b": 1.9, "c": 0.4, "n": 5}
-    for text in (*_texts(_ONE, _ONE_AND_SQUARE), *_SQUARE, *_TWO.values()):
+    names |= {"cumprod": np.cumprod, "prod": np.prod}
+    tables = (_ONE, _ONE_AND_SQUARE, _ROOT, _ONE_OVER_ROOT, _SQUARED, _PRODUCT, _SHARE, _WHOLE)
+    products = [text for row in _PRODUCT.values() for text in _summed_up(row)]
+    for text in (*_texts(*tables), *_SQUARE, *products, *_TWO.values()):
         if text is not None:
             formula = text.partition(", or ")[0].rpartition(": ")[2]
+            formula, root = _with_root(formula)
             one, _, other = formula.partition(" in place of " if " in " in formula else " is ")
-            assert eval(one, names) == pytest.approx(float(eval(other, names))), text
+            here, there = (float(np.squeeze(eval(x, names | root(names)))) for x in (one, other))
+            assert here == pytest.approx(there), text
+
+
+def _with_root(formula: str) -> tuple[str, Callable[[Any], Any]]:
+    """A formula without `with s = ...`, and what that says."""
+    before, found, rest = formula.partition(" with s = ")
+    if not found:
+        return formula, lambda names: {}
+    value, _, after = rest.partition(" is ")
+    return f"{before} is {after}", lambda names: {"s": eval(value, names)}
 
 
 def _texts(*tables: Any) -> list[str | None]:
@@ -254,6 +289,13 @@ def test_what_follows_one_and_a_small_number(starts: str, fun: Any) -> None:
     tap = next(tap for tap in taps if tap.primitive in ADDS)
     found = remedy("absorption", tap, diagnosed(1e-8, [1.0, 1e-6], 1.0), uses_of(taps))
     assert found.startswith(starts)
+
+
+def test_what_follows_is_a_product() -> None:
+    taps = taps_of(lambda x: jnp.cumprod(1 - x), X)
+    tap = next(tap for tap in taps if tap.primitive in ADDS)
+    found = remedy("absorption", tap, diagnosed(1e-8, [1.0, 1e-6], 1.0), uses_of(taps))
+    assert "jnp.exp(jnp.cumsum(jnp.log1p(-x)))" in found
 
 
 def carried(x):

@@ -1,0 +1,165 @@
+"""What is advised on an operation by what it is a part of; and that it leaves nothing to find."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+
+from jaxkit import nan_origin
+
+
+def finding(fun: Any, *args: Any) -> Any:
+    return nan_origin(fun)(*args).findings[0]
+
+
+def log_det(k):
+    return jnp.log(jnp.linalg.det(k))
+
+
+def log_det_cured(k):
+    _, logdet = jnp.linalg.slogdet(k)
+    return logdet
+
+
+def entropy(x):
+    p = jax.nn.softmax(x)
+    return -jnp.sum(p * jnp.log(p))
+
+
+def entropy_by_hand(x):
+    e = jnp.exp(x - jnp.max(x, -1, keepdims=True))
+    p = e / jnp.sum(e)
+    return -jnp.sum(p * jnp.log(p))
+
+
+def entropy_cured(x):
+    l = jax.nn.log_softmax(x)  # noqa: E741
+    return -jnp.sum(jnp.exp(l) * l)
+
+
+def bose(x):
+    return jnp.sum(1.0 / (jnp.exp(x) - 1.0))
+
+
+def bose_by_expm1(x):
+    return jnp.sum(1.0 / jnp.expm1(x))
+
+
+def bose_cured(x):
+    return jnp.sum(jnp.exp(-x) / -jnp.expm1(-x))
+
+
+def fermi(x):
+    return jnp.sum(1.0 / (jnp.exp(x) + 1.0))
+
+
+def fermi_cured(x):
+    return jnp.sum(jax.nn.sigmoid(-x))
+
+
+K = np.eye(30, dtype=np.float32) * 0.011
+LOGITS = np.array([0.0, -3.0, -200.0], np.float32)
+X = np.array([20.0, 180.0], np.float32)
+ENTROPY = "`jnp.sum(jnp.exp(l) * l)` with `l = jax.nn.log_softmax(x)`"
+BOSE = "`jnp.exp(-x) / -jnp.expm1(-x)` for x > 0"
+
+
+@pytest.mark.parametrize(
+    ("fun", "cured", "arg", "text"),
+    [
+        (log_det, log_det_cured, K, "jnp.linalg.slogdet(x)"),
+        (jax.grad(log_det), jax.grad(log_det_cured), K, "jnp.linalg.slogdet(x)"),
+        (jax.jit(log_det), log_det_cured, K[:3, :3] * 1e-12, "jnp.linalg.slogdet(x)"),
+        (entropy, entropy_cured, LOGITS, ENTROPY),
+        (entropy_by_hand, entropy_cured, LOGITS, ENTROPY),
+        (jax.grad(bose), jax.grad(bose_cured), X, BOSE),
+        (jax.grad(bose_by_expm1), jax.grad(bose_cured), X, BOSE),
+        (jax.grad(fermi), jax.grad(fermi_cured), X, "`jax.nn.sigmoid(-x)`"),
+    ],
+)
+def test_computed_as_advised_it_is_finite_and_right(
+    fun: Any, cured: Any, arg: np.ndarray, text: str
+) -> None:
+    assert text in finding(fun, arg).fix
+    assert nan_origin(cured)(arg).findings == ()
+    with jax.enable_x64(True):
+        want = np.asarray(cured(arg.astype(np.float64)))
+    assert np.asarray(cured(arg)) == pytest.approx(want, rel=1e-4)
+
+
+def test_the_maximum_is_not_subtracted_twice() -> None:
+    for fun in (entropy, entropy_by_hand, lambda x: jnp.log(jax.nn.softmax(x, where=x < 1))):
+        assert "subtract the maximum" not in finding(fun, LOGITS).fix
+    far = np.array([-300.0, -400.0], np.float32)
+    assert "subtract the maximum" in finding(lambda x: jnp.log(jnp.exp(x).sum()), far).fix
+    assert "subtract the maximum" in finding(lambda x: jnp.log(jnp.exp(x - x[0] - 300)), far).fix
+
+
+def descend(x):
+    def step(x, _):
+        return x - 0.3 * (4.0 * x**3 - 2.0 * x), None
+
+    return lax.scan(step, x, None, length=12)[0]
+
+
+def descend_while(x):
+    return lax.while_loop(
+        lambda c: c[0] < 12, lambda c: (c[0] + 1, jax.jit(_descent)(c[1])), (0, x)
+    )
+
+
+def _descent(x):
+    return x - 0.3 * (4.0 * x**3 - 2.0 * x)
+
+
+@pytest.mark.parametrize("fun", [descend, descend_while])
+def test_what_grows_in_a_loop_may_diverge(fun: Any) -> None:
+    text = finding(fun, np.array([0.5, 3.0], np.float32)).fix
+    assert "the iteration may diverge, so take a smaller step" in text
+    assert "float16" not in text
+    assert "float32 or bfloat16" in finding(fun, np.array([0.5, 3.0], np.float16)).fix
+
+
+def test_what_is_too_large_at_once_does_not_grow() -> None:
+    def squares(xs):
+        return lax.scan(lambda total, x: (total + 1, x * x), 0.0, xs)[1]
+
+    assert "diverge" not in finding(squares, np.array([1.0, 1e30], np.float32)).fix
+    assert "diverge" not in finding(descend, np.array([1e30], np.float32)).fix
+
+
+@pytest.mark.parametrize(
+    ("dtype", "rest"),
+    [
+        (np.float16, "or compute this in a type of more range (float32 or bfloat16)"),
+        (np.float32, "or work with logarithms"),
+        (jnp.bfloat16, "or work with logarithms"),
+    ],
+)
+def test_more_range_is_offered_where_there_is_more(dtype: Any, rest: str) -> None:
+    large = jnp.full(2, jnp.finfo(dtype).max / 2, dtype)
+    assert finding(lambda x: x * x, large).fix == (
+        f"scale the operands before, divide by their largest magnitude, {rest}"
+    )
+
+
+def test_a_scope_is_told_where_it_has_a_name() -> None:
+    def root(x):
+        return jnp.sqrt(x).sum()
+
+    def named(x):
+        with jax.named_scope("distances"):
+            return root(x)
+
+    zero = np.zeros(2, np.float32)
+    for fun in (root, jax.vmap(root)):
+        plain = finding(jax.grad(lambda x, fun=fun: fun(x[None]).sum()), zero)
+        assert "in scope" not in plain.message
+        assert re.search(r"jvp\(", plain.data["scope"])
+    assert "in scope jvp(distances)" in finding(jax.grad(named), zero).message
