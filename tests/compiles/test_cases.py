@@ -2,7 +2,7 @@
 
 `samples/` are the cases of the project's issue: each runs as a user would run it, in a process of
 its own. `cases/` are ours, many more: they run in forks of one process that has imported JAX
-(`case_worker.py`), or, with JAXKIT_FRESH_CASES=1, as the samples do. A third of them by default,
+(`case_worker.py`), or, with JAXKIT_FRESH_CASES=1, as the samples do. A sixth of them by default,
 with one of each category at least; JAXKIT_ALL=1 in the environment takes all.
 """
 
@@ -75,19 +75,19 @@ def programs_in(folder: Path) -> list[Program]:
     return found
 
 
-def a_third_of(programs: list[Program]) -> list[Program]:
-    """Every third case with its twin, and the first of each category."""
+def a_sixth_of(programs: list[Program]) -> list[Program]:
+    """Every sixth case with its twin, and the first of each category."""
     firsts: dict[str, Path] = {}
     for program in programs:
         firsts.setdefault(program.expected["category"], program.path)
     cases = [program.path for program in programs if not program.is_fixed]
-    chosen = {path.name for path in (*cases[::3], *firsts.values())}
+    chosen = {path.name for path in (*cases[::6], *firsts.values())}
     return [program for program in programs if program.path.name in chosen]
 
 
 SAMPLES = programs_in(HERE / "samples")
 CASES = programs_in(HERE / "cases")
-CASES = CASES if ALL else a_third_of(CASES)
+CASES = CASES if ALL else a_sixth_of(CASES)
 
 
 def label(program: Program) -> str:

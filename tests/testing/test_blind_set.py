@@ -1,7 +1,7 @@
 """The kit against transforms that were written without a look at it.
 
-One for each law and a sixth of the sound ones by default; JAXKIT_ALL=1 in the environment takes
-all.
+For every second law one, and a twelfth of the sound ones, by default; JAXKIT_ALL=1 in the
+environment takes all.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tests.testing.broken.sound_transforms import SOUND
 pytestmark = pytest.mark.usefixtures("cheap_compilation")
 
 FIRST = {slug: next(name for name in BROKEN if slug == BREAKS[name][0]) for slug in laws()}
-# The suite runs one broken transform a law and a few sound ones, CI all of them.
+# The suite runs a few of them, as test_check_transform.py does of its own, CI all.
 ALL = os.environ.get("JAXKIT_ALL") == "1"
 
 
@@ -29,14 +29,14 @@ def blamed(transform: Any) -> tuple[set[str], str]:
     return {each.kind for each in report.findings}, str(report)
 
 
-@pytest.mark.parametrize("name", list(BROKEN if ALL else FIRST.values()))
+@pytest.mark.parametrize("name", list(BROKEN if ALL else list(FIRST.values())[::2]))
 def test_a_broken_transform_is_blamed_for_its_law(name: str) -> None:
     kinds, report = blamed(BROKEN[name])
     assert kinds & set(BREAKS[name]), report
     assert len(kinds - set(BREAKS[name])) <= 1, report
 
 
-@pytest.mark.parametrize("name", sorted(SOUND)[:: 1 if ALL else 6])
+@pytest.mark.parametrize("name", sorted(SOUND)[:: 1 if ALL else 12])
 def test_a_sound_transform_is_not_blamed(name: str) -> None:
     kinds, report = blamed(SOUND[name])
     assert not kinds, report

@@ -21,7 +21,7 @@ from jaxkit.numerics.precision.remedies import is_lost, is_rounding, remedy
 from jaxkit.numerics.precision.suspects import Statistics, Suspect
 from jaxkit.numerics.precision.tolerance import eps_of, tiny_of
 from jaxkit.numerics.precision.wide import NOT_WIDE, SUMS, is_float, wide
-from jaxkit.report import Finding
+from jaxkit.report import Finding, SourceLine
 
 __all__ = ["apart", "divergence_of", "elsewhere", "findings_of", "unattributed"]
 
@@ -39,17 +39,22 @@ def findings_of(found: Attributed) -> list[Finding]:
         return []
     guilty = _guilty(diagnosed, found)
     rest = [pair for pair in diagnosed if pair[0] is not guilty[0]]
-    also = [pair for pair in rest if _is_guilty_too(*pair, guilty[0], found)]
-    result = [_finding(*pair, found, found.uses, "warning") for pair in (guilty, *also)]
-    lines = {one.where for one in result}
+    warned = [guilty, *(pair for pair in rest if _is_guilty_too(*pair, guilty[0], found))]
+    result = [_finding(*pair, found, found.uses, "warning") for pair in warned]
+    told = {_line(one.where) for one in result}
     for suspect, diagnosis in rest:
         if abs(suspect.statistics.contribution) > _MOST:
             one = _finding(suspect, diagnosis, found, found.uses, "info")
-            if one.where not in lines:
-                magnified = found.ancestry.feeds(suspect.tap, guilty[0].tap)
-                fix = _of_origin(result[0], one, suspect.tap, diagnosis) if magnified else one.fix
+            if _line(one.where) not in told:
+                magnifying = (pair[0].tap for pair in warned)
+                after = next((x for x in magnifying if found.ancestry.feeds(suspect.tap, x)), None)
+                fix = _of_origin(after, one, suspect.tap, diagnosis)
                 result.append(dataclasses.replace(one, fix=fix))
     return result
+
+
+def _line(where: SourceLine | None) -> tuple[str, int] | None:
+    return where and (where.file, where.line)
 
 
 def _is_guilty_too(
@@ -58,18 +63,21 @@ def _is_guilty_too(
     """Whether the error crosses what is allowed there, too, without the guilty equation."""
     if not suspect.root or diagnosis.kind == "error-accumulation":
         return False
-    if suspect.tap.where == guilty.tap.where or abs(suspect.statistics.flow).max() <= _SOME:
+    if (
+        _line(suspect.tap.where) == _line(guilty.tap.where)
+        or abs(suspect.statistics.flow).max() <= _SOME
+    ):
         return False
     one, other = suspect.tap, guilty.tap
     return not (found.ancestry.feeds(one, other) or found.ancestry.feeds(other, one))
 
 
-def _of_origin(guilty: Finding, origin: Finding, tap: Tap, diagnosis: Diagnosis) -> str | None:
-    """What to do about an error that another line makes large."""
+def _of_origin(after: Tap | None, origin: Finding, tap: Tap, diagnosis: Diagnosis) -> str | None:
+    """What to do about an error that another line makes large, if one does."""
     small = origin.kind == "reduction-low-precision" and is_rounding(tap, diagnosis)
-    if guilty.where is None or not (small or origin.kind == "error-accumulation"):
+    if after is None or after.where is None or not (small or origin.kind == "error-accumulation"):
         return origin.fix
-    return f"mend line {guilty.where.line}, which magnifies it, or compute this in more digits"
+    return f"mend line {after.where.line}, which magnifies it, or compute this in more digits"
 
 
 def _guilty(
@@ -183,11 +191,12 @@ def _finding(
 
 def _message(suspect: Suspect, diagnosis: Diagnosis, found: Attributed) -> str:
     name, leaf = suspect.tap.primitive, found.leaf
+    before, error = diagnosis.inherited, diagnosis.total
     text = (
         f"{name} of {_operands(suspect.tap, diagnosis)} gives {diagnosis.value:.9g} where double "
-        f"precision has {diagnosis.shadow:.9g}: the relative error goes from "
-        f"{diagnosis.inherited:.1e} to {diagnosis.total:.1e}, and {leaf.name} is off by "
-        f"{leaf.error:.1e}"
+        f"precision has {diagnosis.shadow:.9g}: the relative error "
+        + (f"goes from {before:.1e} to {error:.1e}" if before <= error else f"is {error:.1e}")
+        + f", and {leaf.name} is off by {leaf.error:.1e}"
     )
     if suspect.turn:
         turn, first = (", ".join(map(str, each)) for each in (suspect.turn, suspect.first_turn))

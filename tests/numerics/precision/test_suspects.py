@@ -66,11 +66,18 @@ def test_a_line_with_less_than_a_tenth_of_the_error_is_no_warning(fun: Callable[
     assert warned == [("warning", "cancellation", "spread_of_exponential")]
 
 
-def test_only_what_leads_to_the_guilty_line_is_mended_there() -> None:
-    report = jaxkit.shadow(cosine_first)(np.float32(6e-3), np.float32(1e-4))
-    line = report.findings[0].where.line
-    for one in report.findings[1:]:
-        assert f"mend line {line}" not in one.fix or one.where.line == line
+def test_an_origin_is_mended_at_the_line_that_magnifies_it() -> None:
+    def both(x: jax.Array, y: jax.Array) -> jax.Array:
+        slope = spread_of_cosine(x)
+        later = jnp.exp(y)
+        return slope + (later - 1.0) / y
+
+    findings = jaxkit.shadow(both)(np.float32(6e-3), np.float32(1e-4)).findings
+    assert [f.severity for f in findings] == ["warning", "warning", "info"]
+    guilty, also, origin = findings
+    assert origin.where.line == guilty.where.line - 1
+    assert origin.fix.startswith(f"mend line {guilty.where.line}, ")
+    assert also.where.function == "spread_of_cosine"
 
 
 def residual(w: jax.Array, x: jax.Array) -> jax.Array:
