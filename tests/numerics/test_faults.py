@@ -5,14 +5,10 @@ A part of the corpus by default, every kind in it; JAXKIT_ALL=1 in the environme
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
-
 import pytest
 
 import jaxkit
-from tests.numerics.faults.case import Case
+from tests.numerics.faults.answers import misses
 from tests.numerics.faults.corpus import FAULTS, STABLE
 from tests.part import ALL, part
 
@@ -20,22 +16,6 @@ FIRST = {each.kind: each for each in reversed(FAULTS.values())}
 NONFINITE = [each for each in FAULTS.values() if each.nonfinite]
 THIRD = {*FIRST.values(), *list(FAULTS.values())[::8]}
 SHADOWED = [each for each in FAULTS.values() if ALL or each in THIRD]
-
-
-def answer(tool: Callable[..., Any], case: Case) -> str:
-    """Empty where the first finding is a fair one; else what was said instead."""
-    report = tool(case.function)(*case.args())
-    if not report.findings:
-        return "nothing"
-    first = report.findings[0]
-    where = first.where and (Path(first.where.file).name, first.where.line)
-    right = where and first.where.file == case.file and (first.where.line, first.kind) in case.fair
-    return "" if right and first.severity != "info" else f"{first.kind} at {where}"
-
-
-def misses(tool: Callable[..., Any], cases: list[Case]) -> list[str]:
-    answers = {each: answer(tool, each) for each in cases}
-    return [f"{k.name}: {v}, not {k.kind} at line {k.line}" for k, v in answers.items() if v]
 
 
 def test_nine_faults_in_ten_are_named_with_line_and_kind() -> None:
