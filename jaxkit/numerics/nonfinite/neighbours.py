@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from jaxkit._jax import jaxprs
 from jaxkit.jaxpr import Equation
 
@@ -142,7 +144,8 @@ def _beside_one(eqn: Any) -> int:
 def _number(atom: Any) -> float | None:
     if not jaxprs.is_literal(atom) or getattr(atom.val, "size", 1) != 1:
         return None
-    return float(atom.val)
+    value = np.asarray(atom.val)
+    return None if value.imag.any() else float(value.real)
 
 
 def _is_divided_by(at: Equation, eqn: Any) -> bool:

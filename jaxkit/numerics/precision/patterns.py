@@ -86,7 +86,10 @@ def constant_of(node: Node) -> float | None:
     if node.name != "constant" or getattr(node.value, "size", 1) > _MANY:
         return None
     try:
-        numbers = np.asarray(node.value).astype(float).ravel()
+        value = np.asarray(node.value)
+        if value.imag.any():
+            return None
+        numbers = value.real.astype(float).ravel()
     except (TypeError, ValueError):
         return None
     return float(numbers[0]) if numbers.size and bool(np.all(numbers == numbers[0])) else None

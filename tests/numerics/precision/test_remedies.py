@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -379,3 +380,14 @@ def test_a_decision_says_what_it_costs_and_then_what_would_be_left() -> None:
     assert finding.message.endswith("of which nothing would be left if it were decided as there"), (
         finding.message
     )
+
+
+def test_complex_constants_are_numbers_without_a_warning() -> None:
+    z = jnp.array([1 + 1j], jnp.complex64)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        [finding, *_] = jaxkit.shadow(lambda z: 1 - jnp.exp(z * 1e-4))(z).findings
+        assert finding.fix == "-jnp.expm1(x) in place of 1 - exp(x)"
+        [other, *_] = jaxkit.shadow(lambda z: (1 + 1j) - (jnp.exp(z * 1e-4) + 1j))(z).findings
+        assert "expm1" not in other.fix
+        assert not jaxkit.nan_origin(lambda z: 1 / (jnp.exp(z) - (1 + 1j)) - jnp.exp(z))(100 * z).ok
