@@ -62,10 +62,22 @@ def _weights(out: Any) -> Any:
     return np.cos(np.arange(values.size) + 0.5).reshape(values.shape)
 
 
+def _gradient(loss: Loss, at: list[Any]) -> list[Any]:
+    return _compiled(jax.grad(loss), at)
+
+
+def _compiled(fun: Callable[..., Any], *args: Any) -> Any:
+    """A call as one program, which compiles in less time than its operations one by one do."""
+    try:
+        return jax.jit(fun)(*args)
+    except Exception:
+        return fun(*args)  # it branches on values, or raises the user's own error again
+
+
 def _grad(case: Case) -> None:
     loss, at = _problem(case, x64=False)
     try:
-        found = jax.grad(loss)(at)
+        found = _gradient(loss, at)
     except Exception as error:
         severity = "info" if any(each in str(error) for each in _UNSUPPORTED) else "error"
         disagree(f"jax.grad of it raises {said(error)}", severity)
@@ -73,7 +85,7 @@ def _grad(case: Case) -> None:
     with jax.enable_x64(True):
         try:
             wide, points = _problem(case, x64=True)
-            exact = jax.grad(wide)(points)
+            exact = _gradient(wide, points)
             slopes = _Slopes(wide, points, case.epsilon)
         except (UncheckedError, TypeError, ValueError) as error:
             raise UncheckedError(f"it does not run in float64: {said(error)}") from error
@@ -163,12 +175,12 @@ def _jvp(case: Case) -> None:
     with jax.enable_x64(True):
         try:
             loss, at = _problem(case, x64=True)
-            found = jax.grad(loss)(at)
+            found = _gradient(loss, at)
         except Exception as error:
             raise UncheckedError(f"there is nothing to compare with: {said(error)}") from error
         along = _direction(at, 0)
         try:
-            slope = float(jax.jvp(loss, (at,), (along,))[1])
+            slope = float(_compiled(lambda x, v: jax.jvp(loss, (x,), (v,))[1], at, along))
         except Exception as error:
             severity = "info" if "custom_vjp" in str(error) else "error"
             disagree(f"jax.jvp of it raises {said(error)}", severity)
