@@ -1,4 +1,7 @@
-"""Under `jaxkit run` a program is what it is under `python`: output, errors, exit, to the byte."""
+"""Under `jaxkit run` a program is what it is under `python`: output, errors, exit, to the byte.
+
+Every second program by default; JAXKIT_ALL=1 in the environment takes all.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.both import PROGRAMS, TIMEOUT, WAYS, assert_same, environment, python
+from tests.part import part
 
 CALLS = [
     "identity.py --help -m x --report y",
@@ -61,7 +65,7 @@ def options(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, ...]:
     return tuple(option.format(folder=tmp_path) for option in request.param)
 
 
-@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("call", part(CALLS, 2))
 def test_a_program_behaves_as_under_python(call: str, tmp_path: Path) -> None:
     assert_same(*call.split(), folder=tmp_path, stdin=b"print('from standard input')\n")
 

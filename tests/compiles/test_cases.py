@@ -2,8 +2,9 @@
 
 `samples/` are the cases of the project's issue: each runs as a user would run it, in a process of
 its own. `cases/` are ours, many more: they run in forks of one process that has imported JAX
-(`case_worker.py`), or, with JAXKIT_FRESH_CASES=1, as the samples do. A sixth of them by default,
-with one of each category at least; JAXKIT_ALL=1 in the environment takes all.
+(`case_worker.py`), or, with JAXKIT_FRESH_CASES=1, as the samples do. By default a third of the
+samples and a sixth of ours, with one of each category at least; JAXKIT_ALL=1 in the environment
+takes all.
 """
 
 import functools
@@ -12,6 +13,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Container
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,19 +77,25 @@ def programs_in(folder: Path) -> list[Program]:
     return found
 
 
-def a_sixth_of(programs: list[Program]) -> list[Program]:
-    """Every sixth case with its twin, and the first of each category."""
+def some_of(programs: list[Program], every: int, besides: Container[Path] = ()) -> list[Program]:
+    """One of so many cases with its twin, and those that are named."""
+    cases = [program.path for program in programs if not program.is_fixed]
+    chosen = {path.name for path in cases if path in besides or path in cases[::every]}
+    return [program for program in programs if program.path.name in chosen]
+
+
+def firsts_of(programs: list[Program]) -> set[Path]:
+    """The first case of each category."""
     firsts: dict[str, Path] = {}
     for program in programs:
         firsts.setdefault(program.expected["category"], program.path)
-    cases = [program.path for program in programs if not program.is_fixed]
-    chosen = {path.name for path in (*cases[::6], *firsts.values())}
-    return [program for program in programs if program.path.name in chosen]
+    return set(firsts.values())
 
 
 SAMPLES = programs_in(HERE / "samples")
 CASES = programs_in(HERE / "cases")
-CASES = CASES if ALL else a_sixth_of(CASES)
+if not ALL:
+    SAMPLES, CASES = some_of(SAMPLES, 3), some_of(CASES, 6, firsts_of(CASES))
 
 
 def label(program: Program) -> str:
