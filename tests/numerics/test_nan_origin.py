@@ -111,6 +111,34 @@ def test_the_where_trap_is_explained() -> None:
     assert "double where" in (finding.fix or "")
 
 
+def masked(scores: Any, seen: Any) -> Any:
+    weights = jax.nn.softmax(jnp.where(seen, scores, -jnp.inf))
+    return (weights * jnp.arange(3.0)).sum()
+
+
+def test_a_nan_of_the_forward_pass_is_explained_as_one_beside_a_gradient_too() -> None:
+    nothing = jnp.zeros(3, bool)
+    [alone] = nan_origin(masked)(jnp.ones(3), nothing).findings
+    [finding] = nan_origin(jax.value_and_grad(masked))(jnp.ones(3), nothing).findings
+    assert (finding.kind, finding.where, finding.fix) == (alone.kind, alone.where, alone.fix)
+    assert "where a mask of -inf covers a whole row" in (finding.fix or "")
+    assert "discards" not in finding.message
+    assert finding.data["discarded_by"] is None
+
+
+def entropy(scores: Any) -> Any:
+    weights = jnp.exp(scores)
+    return jnp.where(weights > 0, weights * jnp.log(weights), 0.0).sum()
+
+
+def test_the_where_that_discards_is_the_one_that_the_value_comes_to() -> None:
+    scores = jnp.array([0.0, -1e9])
+    assert nan_origin(entropy)(scores).ok
+    [finding] = nan_origin(jax.value_and_grad(entropy))(scores).findings
+    assert finding.data["discarded_by"]["line"] == line_of(entropy) + 1
+    assert "0 * inf is NaN" in finding.message
+
+
 def test_a_nan_that_came_in_is_named_and_nothing_blamed() -> None:
     report = nan_origin(lambda batch: {"y": batch["x"] * 2.0})({"x": jnp.array([1.0, jnp.nan])})
     assert report.findings == ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 
 from jaxkit._jax.values import dtype_name, type_text
 from jaxkit.numerics.nonfinite.classify import At, Kind, kind_of, looked_at
-from jaxkit.numerics.nonfinite.events import Event
+from jaxkit.numerics.nonfinite.events import Event, is_special
 from jaxkit.numerics.nonfinite.remedies import fix_of, reason_of
 from jaxkit.numerics.nonfinite.surroundings import Surroundings, surroundings
 from jaxkit.report import Finding
@@ -21,6 +22,9 @@ __all__ = ["finding_of"]
 _WRAPPERS = frozenset(
     ["", "checkpoint", "jvp", "pmap", "remat", "rematted_computation", "transpose", "vmap"]
 )
+
+# What is never too large.
+_BOUNDED = frozenset("acos acosh asin asinh atan atan2 atanh cos log1p rem sin sqrt tanh".split())
 
 _MADE = {
     "overflow": "overflows",
@@ -39,7 +43,7 @@ def finding_of(event: Event, written: Any, leaves: Sequence[str]) -> Finding:
         written: The program's jaxpr.
         leaves: What the leaves of the output are called.
     """
-    around = surroundings(written, event.at)
+    around = surroundings(written, event.at, event.leaves)
     primitive = event.at.primitive
     at = _at(event)
     kind = _unknown(event) if at is None else kind_of(primitive, at)
@@ -56,15 +60,17 @@ def finding_of(event: Event, written: Any, leaves: Sequence[str]) -> Finding:
 
 
 def _at(event: Event) -> At | None:
-    if event.result is None:
+    if event.result is None or not is_special(event.result[event.index]):
         return None
     eqn = event.at.eqn
     return looked_at(eqn.primitive.name, eqn.params, event.operands, event.result, event.index)
 
 
 def _unknown(event: Event) -> Kind:
-    """Of what was too large to be brought to the host."""
+    """Of what was too large to be brought to the host, or is rounded otherwise there."""
     by_name: dict[str, Kind] = {"div": "division-by-zero", "log": "log-of-zero"}
+    if event.at.primitive in _BOUNDED:
+        return "invalid"
     return by_name.get(event.at.primitive, "overflow")
 
 
@@ -138,7 +144,14 @@ def _number(value: Any) -> str:
         return str(array.item())
     if array.dtype.kind == "c":
         return f"{complex(array):.6g}"
-    return f"{float(array):.6g}"
+    value = float(array)
+    text = f"{value:.6g}"
+    # Whether it is 1 or a rounding more is all the difference to an arc cosine.
+    return text if not _is_whole(float(text)) or _is_whole(value) else f"{value:.9g}"
+
+
+def _is_whole(value: float) -> bool:
+    return not math.isfinite(value) or value.is_integer()
 
 
 def _data(event: Event, at: At | None, around: Surroundings, leaves: list[str]) -> dict[str, Any]:

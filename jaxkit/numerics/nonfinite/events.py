@@ -21,7 +21,7 @@ from jaxkit.numerics.nonfinite.codes import GIVEN_NAN, NONE, is_finite, is_nan
 from jaxkit.numerics.nonfinite.conditions import DIRECT, IGNORED, Conditions
 from jaxkit.numerics.nonfinite.tracing import Asked, Origins, is_inexact
 
-__all__ = ["Event", "Events", "Outcome"]
+__all__ = ["Event", "Events", "Outcome", "is_special"]
 
 # How many events are looked for, one after the other.
 _MOST = 3
@@ -137,7 +137,7 @@ class Events:
         return int(equation), Event(
             at,
             tuple(int(turn) for turn in turns if turn >= 0),
-            element if 0 <= element < IGNORED - 1 else 0,
+            _seen(element if 0 <= element < IGNORED - 1 else 0, result),
             operands,
             result,
             tuple(leaves),
@@ -207,6 +207,24 @@ class Events:
         value, code = box
         mine = jnp.where(asked.event == 0, number + 1, GIVEN_NAN)
         return value, jnp.where(code == GIVEN_NAN, mine, code).astype(jnp.int32)
+
+
+def _seen(element: int, result: np.ndarray | None) -> int:
+    """An element of what was captured that is special there, too, if there is one.
+
+    An operand at the end of a domain may be rounded otherwise in another program, as XLA fuses it.
+    """
+    if result is None or is_special(result.ravel()[element]):
+        return element
+    special = np.flatnonzero(is_special(result.ravel()))
+    return int(special[0]) if special.size else element
+
+
+def is_special(values: Any) -> Any:
+    """Which of NumPy's values are NaN, infinite or zero."""
+    values = np.asarray(values)
+    wide = values.astype(np.complex128 if values.dtype.kind == "c" else np.float64)
+    return ~np.isfinite(wide) | (wide == 0)
 
 
 def _as_it_is(fun: Any) -> Any:

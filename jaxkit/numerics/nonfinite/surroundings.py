@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -62,12 +62,13 @@ class _Placed:
     scope: str
 
 
-def surroundings(written: Any, at: Equation) -> Surroundings:
+def surroundings(written: Any, at: Equation, leaves: Collection[int]) -> Surroundings:
     """Looks around in a program.
 
     Args:
         written: The program's jaxpr.
         at: The equation of the event.
+        leaves: The outputs that it spoils.
     """
     everything = list(_walk(jaxprs.open_jaxpr(written), Sources(), None, "", set()))
     same = [each for each in everything if _same(each.line, at.where)]
@@ -82,7 +83,10 @@ def surroundings(written: Any, at: Equation) -> Surroundings:
     steep = [each for each in forward if each.eqn.primitive.name in STEEP]
     # In forward mode a `where` chooses between derivatives too: what it discards is gone.
     if "jvp(" in at.scope and any("transpose(" in each.scope for each in everything):
-        discarded = _discarded(steep or forward)
+        if own is None or derivative:
+            discarded = _discarded(steep or forward)
+        elif not _reached(own, everything) & {*leaves}:  # else it is not discarded
+            discarded = _discarded([own, *steep])
     of = None
     if "jvp(" in at.scope and not derivative and own is not None:
         of = next((each.eqn.primitive.name for each in steep if _derives(own, each)), None)
@@ -154,9 +158,33 @@ def _only_for_derivatives(own: _Placed, everything: list[_Placed], *, top: bool)
     return made == used and not made & returned
 
 
+def _reached(own: _Placed, everything: list[_Placed]) -> set[int]:
+    """The outputs that depend on what an equation computes other than by a backward pass."""
+    scopes = {id(each.eqn): each.scope for each in everything}
+    callers = {
+        id(body.jaxpr): each for each in everything for body in nested(each.eqn) if each is not own
+    }
+    at, made = own, set(own.eqn.outvars)
+    while True:
+        after = False
+        for eqn in at.jaxpr.eqns:
+            taken = after and "transpose(" not in scopes.get(id(eqn), "")
+            after = after or eqn is at.eqn
+            if taken and made & _variables(eqn.invars):
+                made |= {var for var in eqn.outvars if is_inexact(var.aval)}
+        places = {i for i, atom in enumerate(at.jaxpr.outvars) if made & _variables([atom])}
+        caller = callers.get(id(at.jaxpr))
+        if caller is None:
+            return places
+        outs = caller.eqn.outvars
+        at, made = caller, {outs[i] for i in places if i < len(outs)}
+
+
 def _discarded(line: list[_Placed]) -> SourceLine | None:
     """The line of the first `where` that what a line computes comes to."""
     for each in line:
+        if _selects(each.eqn):  # as in the derivative of a maximum
+            continue
         found = _followed(each)
         if found is not None:
             return found

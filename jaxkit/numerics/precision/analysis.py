@@ -41,10 +41,22 @@ from jaxkit.numerics.precision.tolerance import coarsest, eps_of, floor_of, rtol
 from jaxkit.numerics.precision.wide import is_float
 from jaxkit.report import Finding
 
-__all__ = ["Analysis", "Attributed", "Compared", "Diverged"]
+__all__ = ["Analysis", "Attributed", "Compared", "Diverged", "UndifferentiatedError"]
 
 # Decisions that are replaced by those of the shadow, one by one, and the error that may be left.
 _TRIED, _REPAIRED = 8, 0.5
+
+
+class UndifferentiatedError(Exception):
+    """JAX cannot differentiate a program, so that its error cannot be attributed.
+
+    Args:
+        reason: What JAX raised.
+    """
+
+    def __init__(self, reason: Exception) -> None:
+        super().__init__(str(reason))
+        self.reason = reason
 
 
 @dataclasses.dataclass(frozen=True)
@@ -245,11 +257,14 @@ class Analysis:
         with with_x64():
             lengths = tuple(_rounded(n) for n in trips)
             key = (leaf.index, lengths)
-            if key not in self._attributions:
-                self._attributions[key] = self._attribution(leaf, lengths, inputs)
-            closed, plan, uses, ancestry, program, careful = self._attributions[key]
             given = inputs, int(leaf.verdict == "tail")
-            found, norms = program(*given)
+            try:
+                if key not in self._attributions:
+                    self._attributions[key] = self._attribution(leaf, lengths, inputs)
+                closed, plan, uses, ancestry, program, careful = self._attributions[key]
+                found, norms = program(*given)
+            except (TypeError, NotImplementedError) as error:  # a rule that a primitive lacks
+                raise UndifferentiatedError(error) from error
             if not all(np.isfinite(np.asarray(each)).all() for each in jax.tree.leaves(found)):
                 found, norms = careful(*given)  # compiled when first called, which is rare
             statistics = summarize(collect(plan, found))

@@ -11,7 +11,7 @@ import numpy as np
 from jaxkit.numerics.precision.capture import Values
 from jaxkit.numerics.precision.wide import SUMS
 
-__all__ = ["Diagnosis", "classify"]
+__all__ = ["AMPLIFIES", "Diagnosis", "classify"]
 
 _ADDS = frozenset(("add", "sub", "add_any"))
 _STEPS = frozenset(("floor", "ceil", "round", "sign", "rem"))
@@ -26,7 +26,7 @@ _STEADY = frozenset(("mul", "div", "sqrt", "rsqrt", "cbrt", "square", "integer_p
 _OF_INTEGERS = frozenset(("convert_element_type", "pow"))
 
 # An error that grows by no more than this is passed on, not made larger.
-_AMPLIFIES = 16.0
+AMPLIFIES = 16.0
 _CANCELS = 4.0
 
 
@@ -46,6 +46,7 @@ class Diagnosis:
         inherited: The largest relative error of the operands.
         amplification: How much larger the inherited error is in the result.
         condition: How much larger what is added up is than the sum; 1 where nothing cancels.
+        over: Whether that is so over the turns of a loop.
     """
 
     kind: str
@@ -59,6 +60,7 @@ class Diagnosis:
     inherited: float
     amplification: float
     condition: float
+    over: bool = False
 
     @property
     def digits_lost(self) -> float:
@@ -202,7 +204,7 @@ def _kind(
     if name in _ADDS:
         return _of_addition(facts, rtol, eps, slowly=slowly)
     if name in SUMS:
-        if facts.condition > _AMPLIFIES:
+        if facts.condition > AMPLIFIES:
             return "cancellation"
         return "reduction-low-precision" if makes else "error-accumulation"
     if name in _SOLVERS:

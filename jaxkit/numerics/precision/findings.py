@@ -13,9 +13,9 @@ import numpy as np
 from jaxkit._jax.x64 import with_x64
 from jaxkit.numerics.precision.analysis import Attributed, Diverged
 from jaxkit.numerics.precision.capture import Values
-from jaxkit.numerics.precision.classify import Diagnosis, classify
+from jaxkit.numerics.precision.classify import AMPLIFIES, Diagnosis, classify
 from jaxkit.numerics.precision.outputs import Leaf
-from jaxkit.numerics.precision.patterns import Uses, adds_to_carry
+from jaxkit.numerics.precision.patterns import Uses, adds_to_carry, is_running_sum
 from jaxkit.numerics.precision.plan import Tap
 from jaxkit.numerics.precision.remedies import is_lost, is_rounding, remedy
 from jaxkit.numerics.precision.suspects import Statistics, Suspect
@@ -151,6 +151,13 @@ def _diagnose(suspect: Suspect, values: Values, found: Attributed) -> Diagnosis:
         by_element=found.leaf.verdict == "tail",
         turned=any(suspect.order[1::2][: len(suspect.turn)]),
     )
+    shrinks = suspect.statistics.shrinks
+    if (
+        diagnosis.kind in ("error-accumulation", "cancellation")
+        and is_running_sum(suspect.tap.node)
+        and shrinks > AMPLIFIES
+    ):
+        return dataclasses.replace(diagnosis, kind="cancellation", condition=shrinks, over=True)
     grows = adds_to_carry(suspect.tap.node) or not suspect.turn
     if diagnosis.kind != "absorption" or grows or is_lost(suspect.tap, diagnosis):
         return diagnosis
@@ -192,9 +199,10 @@ def _finding(
 def _message(suspect: Suspect, diagnosis: Diagnosis, found: Attributed) -> str:
     name, leaf = suspect.tap.primitive, found.leaf
     before, error = diagnosis.inherited, diagnosis.total
+    here, there = apart(diagnosis.value, diagnosis.shadow)
     text = (
-        f"{name} of {_operands(suspect.tap, diagnosis)} gives {diagnosis.value:.9g} where double "
-        f"precision has {diagnosis.shadow:.9g}: the relative error "
+        f"{name} of {_operands(suspect.tap, diagnosis)} gives {here} where double precision has "
+        f"{there}: the relative error "
         + (f"goes from {before:.1e} to {error:.1e}" if before <= error else f"is {error:.1e}")
         + f", and {leaf.name} is off by {leaf.error:.1e}"
     )
@@ -202,6 +210,8 @@ def _message(suspect: Suspect, diagnosis: Diagnosis, found: Attributed) -> str:
         turn, first = (", ".join(map(str, each)) for each in (suspect.turn, suspect.first_turn))
         text += f"; in iteration {turn} of the loop (from 0)"
         text += " for the first time" if turn == first else f", and off from iteration {first} on"
+    if diagnosis.over:
+        text += f"; the sum was {diagnosis.condition:.0e} times as large on the way as in the end"
     if "transpose(" in suspect.tap.scope:
         text += "; in the backward pass of this line (in the rule, if it calls a custom_vjp)"
     return text
@@ -305,14 +315,31 @@ def elsewhere(found: Attributed) -> Finding | None:
     )
 
 
-def unattributed(leaf: Leaf) -> Finding:
-    """Of a program that must not run again all that is known is that an output is off."""
+def unattributed(leaf: Leaf, error: Exception | None = None) -> Finding:
+    """Of some programs all that is known is that an output is off.
+
+    Args:
+        leaf: The output.
+        error: What JAX raised when the program was differentiated; None where it was not, as it
+            must not run again.
+    """
     off = "not finite" if leaf.verdict == "nonfinite" else f"off by {leaf.error:.1e}"
+    why = (
+        "the function calls back (jax.experimental.io_callback) and must not run again to find the "
+        "line that is to blame"
+    )
+    fix = "shadow the parts of the function between its callbacks"
+    if error is not None:
+        first = str(error).strip().partition("\n")[0][:200]
+        why = (
+            "the line that is to blame is unknown: the program cannot be differentiated, JAX "
+            f"raises {type(error).__name__}: {first}"
+        )
+        fix = "shadow the parts of the function one by one"
     return Finding(
         "error-accumulation",
         "warning",
-        f"{leaf.name} is {off}, but the function calls back "
-        "(jax.experimental.io_callback) and must not run again to find the line that is to blame",
-        fix="shadow the parts of the function between its callbacks",
+        f"{leaf.name} is {off}, but {why}",
+        fix=fix,
         data={"output": leaf.name, "output_error": leaf.norm, "rtol": leaf.rtol},
     )

@@ -22,6 +22,11 @@ __all__ = ["is_lost", "is_rounding", "remedy"]
 # More than so many steps of a dtype are not one rounding, nor a few.
 _STEPS, _TERMS = 4, 64
 
+_OVER = (
+    "terms of both signs are larger than what is left of them, which no order of summing and no "
+    "compensation mends: use an identity, as exp(-x) = 1 / exp(x), or another method"
+)
+
 
 def remedy(
     kind: str, tap: Tap, diagnosis: Diagnosis | None, uses: Uses = MappingProxyType({})
@@ -35,7 +40,8 @@ def remedy(
         uses: What is computed from each node.
     """
     if kind == "cancellation":
-        return in_place_of(tap, uses) or _angle(tap, uses) or _GENERAL[kind]
+        over = _OVER if diagnosis is not None and diagnosis.over else None
+        return in_place_of(tap, uses) or _angle(tap, uses) or over or _GENERAL[kind]
     if diagnosis is not None and kind == "reduction-low-precision":
         return _reduction(tap, diagnosis)
     if diagnosis is not None and kind in ("absorption", "error-accumulation"):

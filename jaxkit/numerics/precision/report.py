@@ -7,7 +7,12 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from jaxkit.numerics.precision.analysis import Analysis, Attributed, Compared
+from jaxkit.numerics.precision.analysis import (
+    Analysis,
+    Attributed,
+    Compared,
+    UndifferentiatedError,
+)
 from jaxkit.numerics.precision.findings import divergence_of, elsewhere, findings_of, unattributed
 from jaxkit.numerics.precision.outputs import Leaf, Name, Table, fine_leaves
 from jaxkit.numerics.precision.page import blocks_of
@@ -126,7 +131,11 @@ def _finite(
     for leaf in sorted(wrong, key=lambda leaf: len(sources[leaf.index])):
         if len(attributed) == _ATTRIBUTED or explained & sources[leaf.index]:
             continue
-        found = analysis.attribute(leaf, inputs, compared.trips)
+        try:
+            found = analysis.attribute(leaf, inputs, compared.trips)
+        except UndifferentiatedError as error:
+            findings.append(unattributed(leaf, error.reason))
+            continue
         attributed.append(found)
         more = _of(analysis, found, inputs, compared)
         if more:

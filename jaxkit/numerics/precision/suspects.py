@@ -31,6 +31,7 @@ class Statistics:
         introduced: Of that, what is made here.
         made: For each turn its contribution.
         passed: For each turn what its elements make of the output's error, whatever their signs.
+        size: For each turn how large the result is, by what it means to the output.
         lengths: How often each of the loops around it turns.
     """
 
@@ -42,7 +43,14 @@ class Statistics:
     introduced: np.ndarray
     made: np.ndarray
     passed: np.ndarray
+    size: np.ndarray
     lengths: tuple[int, ...]
+
+    @property
+    def shrinks(self) -> float:
+        """How much larger than in the end the result has been in an earlier turn."""
+        turned = self.size[self.size > 0]  # a `while` may turn less often than there are turns
+        return float(turned.max() / turned[-1]) if turned.size else 1.0
 
     def turn(self, at: int) -> tuple[int, ...]:
         """The number of a turn in each of the loops around it.
@@ -119,7 +127,7 @@ def summarize(found: Mapping[Tap, np.ndarray]) -> list[Statistics]:
     rows = [array.reshape(-1, array.shape[-1]) for array in arrays]
     made, flow, value, *squares = np.concatenate(rows).T
     with np.errstate(divide="ignore", invalid="ignore"):
-        passed = np.sqrt(squares[0])
+        passed, size = np.sqrt(squares[0]), np.sqrt(value)
         ratios = np.sqrt(np.stack(squares) / value)
     error, own = np.where(np.isnan(ratios), 0, ratios)  # nothing of nothing is no error
     ends = np.cumsum([len(each) for each in rows])
@@ -130,7 +138,7 @@ def summarize(found: Mapping[Tap, np.ndarray]) -> list[Statistics]:
         mine, begin = made[of], end
         whole, weight = float(mine.sum()), float(abs(mine).sum())
         lengths = array.shape[:-1]
-        turns = flow[of], error[of], own[of], mine, passed[of]
+        turns = flow[of], error[of], own[of], mine, passed[of], size[of]
         result.append(Statistics(tap, whole, weight, *turns, lengths))
     return result
 

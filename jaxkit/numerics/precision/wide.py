@@ -151,6 +151,14 @@ def _identity(eqn: Any, operands: list[Any]) -> list[Any]:
     return operands
 
 
+def _pad(eqn: Any, operands: list[Any]) -> list[Any]:
+    """JAX (read on 0.10.2 and 0.12.0.1) has no derivative by the padding value alone."""
+    value, padding = operands
+    if not jaxprs.is_literal(eqn.invars[1]):
+        value = jnp.where(jnp.zeros((), bool), padding, value)
+    return _bound(eqn, [value, padding])
+
+
 def _scatter(fun: Callable[..., Any]) -> Callable[[Any, list[Any]], list[Any]]:
     def scattered(eqn: Any, operands: list[Any]) -> list[Any]:
         params = eqn.params
@@ -220,6 +228,7 @@ _SPECIAL: dict[str, Callable[[Any, list[Any]], list[Any]]] = {
     "svd": _svd,
     "reduce_precision": _identity,
     "optimization_barrier": _identity,
+    "pad": _pad,
     "pmax": _most(jnp.max),
     "pmin": _most(jnp.min),
     "scatter": _scatter(lax.scatter),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -9,8 +10,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax import lax
 
 import jaxkit
+from jaxkit.numerics.precision.suspects import Statistics
 
 
 def spread_of_cosine(x: jax.Array) -> jax.Array:
@@ -131,3 +134,50 @@ def test_of_many_lines_the_guiltiest_is_named_wherever_it_stands() -> None:
 
     report = jaxkit.shadow(many)(np.float32(7e-3))
     assert report.findings[0].fix == "jnp.expm1(x) in place of exp(x) - 1"
+
+
+def series(x: Any) -> Any:
+    def turning(state: Any) -> Any:
+        k, term, _ = state
+        return (jnp.abs(term) > 1e-9) & (k < 200)
+
+    def step(state: Any) -> Any:
+        k, term, total = state
+        term = term * x / (k + 1)
+        return k + 1, term, total + term
+
+    return lax.while_loop(turning, step, (0.0, jnp.float32(1), jnp.float32(1)))[2]
+
+
+def test_an_alternating_series_is_no_accumulation_of_roundings() -> None:
+    x = jnp.float32(-10.5)
+    finding = jaxkit.shadow(series)(x).findings[0]
+    assert (finding.kind, finding.where.line) == (
+        "cancellation",
+        series.__code__.co_firstlineno + 8,
+    )
+    # The largest partial sum in magnitude, over exp(-10.5).
+    sums = np.cumsum([(-10.5) ** k / math.factorial(k) for k in range(40)])
+    assert f"{np.abs(sums).max() / math.exp(-10.5):.0e} times as large" in finding.message
+    assert "1 / exp(x)" in finding.fix
+    assert jaxkit.shadow(lambda x: 1 / series(-x))(x).ok  # as it says
+
+
+@pytest.mark.parametrize(
+    ("x", "kind"),  # the largest partial sum is 13.4 and 19.8 times what is left
+    [(-2.3, "error-accumulation"), (-2.5, "cancellation")],
+)
+def test_a_sum_that_was_sixteen_times_as_large_on_the_way(x, kind) -> None:
+    finding = jaxkit.shadow(series, rtol=1e-7)(jnp.float32(x)).findings[0]
+    assert finding.kind == kind
+    assert ("on the way" in finding.message) == (kind == "cancellation")
+
+
+@pytest.mark.parametrize(
+    ("sizes", "times"),
+    [((1.0, 16.0, 2.0, 1.0), 16.0), ((16.5, 4.0, 0.0, 1.0), 16.5), ((0.0, 0.0), 1.0)],
+)
+def test_how_much_larger_a_sum_was_on_the_way(sizes, times) -> None:
+    nothing = np.zeros(len(sizes))
+    one = Statistics(None, 0.0, 0.0, *[nothing] * 5, np.array(sizes), (len(sizes),))
+    assert one.shrinks == times
