@@ -11,6 +11,8 @@ from jaxkit._jax import jaxprs
 from jaxkit.jaxpr import Equation
 
 __all__ = [
+    "adds_zero",
+    "constant_factor",
     "depends_on_carry",
     "is_less_maximum",
     "is_of_determinant",
@@ -73,6 +75,30 @@ def reciprocal_with_one(at: Equation) -> int:
         if sign and _is_divided_by(at, user):
             return sign
     return 0
+
+
+def adds_zero(at: Equation) -> bool:
+    """Whether one of its operands is a sum with a constant that is zero.
+
+    Args:
+        at: The equation.
+    """
+    made = _made(at)
+    sums = (_before(made, atom) for atom in at.eqn.invars)
+    return any(
+        eqn is not None and _name(eqn) == "add" and 0.0 in map(_number, eqn.invars) for eqn in sums
+    )
+
+
+def constant_factor(at: Equation) -> float | None:
+    """The constant that a product has as a factor.
+
+    Args:
+        at: The equation.
+    """
+    if _name(at.eqn) != "mul":
+        return None
+    return next((x for x in map(_number, at.eqn.invars) if x is not None), None)
 
 
 def depends_on_carry(at: Equation) -> bool:

@@ -7,6 +7,8 @@ import jax.numpy as jnp
 from jaxkit.numerics.nonfinite.classify import Kind
 from jaxkit.numerics.nonfinite.events import Event
 from jaxkit.numerics.nonfinite.neighbours import (
+    adds_zero,
+    constant_factor,
     depends_on_carry,
     is_less_maximum,
     is_of_determinant,
@@ -70,6 +72,8 @@ def fix_of(event: Event, kind: Kind, around: Surroundings) -> str:
         steep = next((name for name in _STEEP if name in around.operations), None)
         if steep is not None:
             return _BACKWARD[steep]
+    if kind in ("division-by-zero", "log-of-zero") and adds_zero(event.at):
+        return _NO_EPSILON.format(event.at.eqn.outvars[0].aval.dtype.name)
     return (
         _exponential(event, kind)
         or _FORWARD.get((event.at.primitive, kind))
@@ -87,9 +91,12 @@ def _exponential(event: Event, kind: Kind) -> str | None:
 
 
 def _overflow(event: Event) -> str:
-    half = _is_of_small_range(event)
+    half, factor = _is_of_small_range(event), constant_factor(event.at)
     if event.turns and event.turns[-1] and depends_on_carry(event.at):
         return f"{_DIVERGES}; or carry it in float32 or bfloat16" if half else _DIVERGES
+    if factor is not None and abs(factor) > 1:
+        other = ", or compute this in a type of more range (float32 or bfloat16)" if half else ""
+        return f"the factor {factor:g} is too large here: make it smaller{other}"
     if half:
         return f"{_SCALE}, or compute this in a type of more range (float32 or bfloat16)"
     return f"{_SCALE}, or work with logarithms"
@@ -105,6 +112,10 @@ def _is_of_small_range(event: Event) -> bool:
     )
 
 
+_NO_EPSILON = (
+    "0 is added to the operand as a constant: if a small number was meant, {0} has none as small, "
+    "so take a larger one or compute this in a type of more range"
+)
 _SCALE = "scale the operands before, divide by their largest magnitude"
 _DIVERGES = (
     "what the loop carries grows from turn to turn: the iteration may diverge, so take a smaller "

@@ -28,6 +28,7 @@ _DERIVED = {
     "asin": ("rsqrt",),
     "atan2": ("div",),
     "cbrt": ("integer_pow", "div"),
+    "eigh": ("integer_pow", "div"),
     "pow": ("pow",),
     "sqrt": ("div",),
 }
@@ -109,7 +110,8 @@ def _derives(own: _Placed, steep: _Placed) -> bool:
     for eqn in reversed(between):
         if by & {*eqn.outvars}:
             by |= _variables(eqn.invars)
-    return bool(by & _variables(steep.eqn.invars))
+    given = steep.eqn.outvars if name == "eigh" else steep.eqn.invars
+    return bool(by & _variables(given))
 
 
 def _variables(atoms: Iterable[Any]) -> set[Any]:

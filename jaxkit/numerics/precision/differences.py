@@ -17,6 +17,7 @@ from jaxkit.numerics.precision.patterns import (
     part,
     square_of,
     terms,
+    unsigned,
     whole,
 )
 from jaxkit.numerics.precision.plan import Node, Tap
@@ -39,12 +40,13 @@ def in_place_of(tap: Tap, uses: Uses) -> str | None:
     return (
         _with_exponential(tap.node)
         or with_one(tap, uses)
+        or _of_steps(tap.node, uses)
         or by_moments(tap.node)
         or (_of_projection(tap.node) if "transpose(" not in tap.scope else None)
         or _of_running_sums(tap.node)
-        or _of_steps(tap.node, uses)
         or _of_two(tap.node)
         or _of_argument(tap.node)
+        or (_of_recurrence(tap.node) if tap.turns else None)
     )
 
 
@@ -74,8 +76,8 @@ def _both(pair: list[Node]) -> Iterator[tuple[Node, Node]]:
 
 
 _ORTHOGONALISE = (
-    "a vector's part along others is subtracted: do that a second time (twice is enough), or use "
-    "jnp.linalg.qr"
+    "a vector's part along others is subtracted: use jnp.linalg.qr; done a second time it makes "
+    "what is left orthogonal again, but does not bring its digits back"
 )
 
 
@@ -142,7 +144,7 @@ def _of_steps(node: Node, uses: Uses) -> str | None:
 def _divisors(node: Node, uses: Uses, far: int) -> Iterator[Node]:
     """By what a difference is divided, perhaps after more of its terms were added."""
     for each in uses.get(id(node), ()) if far else ():
-        if each.name == "div" and part(each.inputs[0]) is node:
+        if each.name == "div" and unsigned(each.inputs[0]) is node:
             yield whole(each.inputs[1])
         elif each.name in ADDS:
             yield from _divisors(each, uses, far - 1)
@@ -175,7 +177,9 @@ def _is_shifted(node: Node, step: Node | float) -> bool:
                 continue
             start = part(given)
             others = {id(x) for x in moved if x is not each and _starts_at(x, start)}
-            here, there = _functions(cone, {id(each)}), _functions(cone, {id(start), *others})
+            besides = {id(node), id(each), *others}
+            here = _functions(cone, {id(each)}, besides)
+            there = _functions(cone, {id(start), *others}, besides)
             if here & there:
                 return True
     return False
@@ -185,24 +189,35 @@ def _starts_at(node: Node, start: Node) -> bool:
     return any(part(each) is start for each in node.inputs)
 
 
-def _functions(cone: list[Node], nodes: set[int]) -> set[str]:
-    """What is applied to nodes, but additions."""
+def _functions(cone: list[Node], nodes: set[int], besides: set[int]) -> set[str]:
+    """What is applied to nodes, but for some of it."""
     return {
         each.name
         for each in cone
-        if each.name not in ADDS and each.eqn is not None and part(each) is each
+        if id(each) not in besides and each.eqn is not None and part(each) is each
         if any(id(part(x)) in nodes for x in each.inputs)
     }
 
 
 def _is_step(node: Node, step: Node | float) -> bool:
     node = part(node)
+    if node.name == "scatter":  # jnp.zeros(n).at[i].set(h)
+        node = part(node.inputs[2])
     if isinstance(step, float):
-        value = constant_of(node)
-        return value is not None and abs(abs(value) - step) <= 1e-3 * step
+        factors = node.inputs if node.name == "mul" else [node]
+        values = [value for value in map(constant_of, factors) if value is not None]
+        return any(abs(abs(value) - step) <= 1e-3 * step for value in values)
     return node is step or (node.name == "mul" and any(whole(x) is step for x in node.inputs))
 
 
+_PRODUCTS = (
+    "a * d - b * c: of coordinates, subtract one point from all of them first; otherwise the "
+    "products are needed in more digits than they have"
+)
+_RECURRENCE = (
+    "a recurrence over three terms magnifies errors in one direction and not in the other: run it "
+    "backward and scale the result (Miller's algorithm), or use a closed form"
+)
 _TWO = {
     "sqrt": "sqrt(a) - sqrt(b) is (a - b) / (sqrt(a) + sqrt(b))",
     "log": "log(a) - log(b) is log1p((a - b) / b)",
@@ -222,8 +237,29 @@ def _of_two(node: Node) -> str | None:
     (_, first), (_, second) = pair
     if square_of(first) is not None and square_of(second) is not None:
         return "a ** 2 - b ** 2 is (a - b) * (a + b)"
+    if part(first).name == part(second).name == "mul":
+        return _PRODUCTS if all(_has_no_constant(part(x)) for x in (first, second)) else None
     if part(first).name == part(second).name:
         return _TWO.get(part(first).name)
+    return None
+
+
+def _has_no_constant(product: Node) -> bool:
+    return all(constant_of(factor) is None for factor in product.inputs)
+
+
+def _of_recurrence(node: Node) -> str | None:
+    """What a loop carries less a multiple of what it has carried before, or the reverse."""
+    pair = terms(node, depth=1)
+    if len(pair) != 2 or pair[0][0] == pair[1][0]:
+        return None
+    (_, first), (_, second) = pair
+    for last, product in ((first, second), (second, first)):
+        if part(last).name != "carry" or part(product).name != "mul":
+            continue
+        carried = [part(x) for x in part(product).inputs if part(x).name == "carry"]
+        if any(each is not part(last) for each in carried):
+            return _RECURRENCE
     return None
 
 

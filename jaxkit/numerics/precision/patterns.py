@@ -30,6 +30,7 @@ __all__ = [
     "squares_of",
     "summed_in",
     "terms",
+    "unsigned",
     "uses_of",
     "whole",
 ]
@@ -71,6 +72,12 @@ def part(node: Node) -> Node:
             break
         node = inner
     return node
+
+
+def unsigned(node: Node) -> Node:
+    """The same before its sign was changed."""
+    node = part(node)
+    return unsigned(node.inputs[0]) if node.name == "neg" else node
 
 
 def _unlimited(node: Node) -> Node | None:
@@ -200,6 +207,8 @@ def _summed(node: Node) -> Node | None:
     """What a sum adds up."""
     if node.name in ("reduce_sum", "cumsum", "reduce_window_sum"):
         return node.inputs[0]
+    if node.name in ("scatter-add", "scatter_add"):  # jax.ops.segment_sum
+        return node.inputs[2] if constant_of(node.inputs[0]) == 0 else None
     if node.name == "carry":
         found = (_added(whole(each)) for each in node.inputs[1:])
         return next((each for each in found if each is not None), None)
@@ -348,6 +357,7 @@ def uses_of(taps: Sequence[Tap]) -> Uses:
     """
     found: dict[int, list[Node]] = {}
     for tap in taps:
-        for each in {id(part(x)): part(x) for x in tap.node.inputs}.values():
+        given = [*map(part, tap.node.inputs), *map(unsigned, tap.node.inputs)]
+        for each in {id(x): x for x in given}.values():
             found.setdefault(id(each), []).append(tap.node)
     return found

@@ -202,8 +202,8 @@ def _periodic(tap: Tap, uses: Uses) -> str | None:
         return "large exponents make relative errors of absolute ones: stay in logarithms"
     if tap.primitive in ("triangular_solve", "lu", "cholesky", "qr", "geqrf"):
         return (
-            "the matrix is near to singular: regularise or rescale it, use a QR factorisation of "
-            "the data in place of normal equations, or solve in float64"
+            "the matrix is near to singular: use a QR factorisation of the data in place of "
+            "normal equations, regularise it, or solve in float64"
         )
     return None
 

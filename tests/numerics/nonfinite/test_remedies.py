@@ -163,3 +163,35 @@ def test_a_scope_is_told_where_it_has_a_name() -> None:
         assert "in scope" not in plain.message
         assert re.search(r"jvp\(", plain.data["scope"])
     assert "in scope jvp(distances)" in finding(jax.grad(named), zero).message
+
+
+@pytest.mark.parametrize(("small", "none"), [(1e-8, True), (1e-7, False)])
+def test_a_small_number_that_is_none_in_its_type(small: float, none: bool) -> None:
+    def normalised(x: Any) -> Any:
+        return x * lax.rsqrt(x.var() + jnp.asarray(small, x.dtype))
+
+    found = nan_origin(normalised)(jnp.ones(3, jnp.float16)).findings
+    assert bool(found) == none
+    if none:
+        assert found[0].fix.startswith("0 is added to the operand as a constant")
+        assert "float16 has none as small" in found[0].fix
+
+
+@pytest.mark.parametrize(
+    ("factor", "starts"), [(32768.0, "the factor 32768 is too large here"), (-0.5, "scale the")]
+)
+def test_a_factor_that_is_too_large(factor: float, starts: str) -> None:
+    def scaled(x: Any) -> Any:
+        return (x * x) * jnp.float16(factor) if factor > 1 else (factor * x) * (x * x)
+
+    [found] = nan_origin(scaled)(jnp.float16(90.0)).findings
+    assert found.kind == "overflow"
+    assert found.fix.startswith(starts)
+
+
+def test_equal_eigenvalues_have_no_eigenvectors_to_differentiate() -> None:
+    def axis(x: Any) -> Any:
+        return jnp.sum(jnp.linalg.eigh(x)[1][:, -1])
+
+    finding_ = finding(jax.grad(axis), np.eye(2, dtype=np.float32))
+    assert finding_.fix.startswith("equal eigenvalues have no eigenvectors to differentiate")

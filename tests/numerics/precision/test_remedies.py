@@ -49,6 +49,14 @@ def advice(fun: Callable[..., Any], *args: Any) -> str | None:
     return in_place_of(tap, uses_of(taps))
 
 
+def by_groups(x):
+    group = jnp.array([0, 1, 1, 0])
+    count, total, squares = (
+        jax.ops.segment_sum(each, group, 2) for each in (jnp.ones(4), x, x * x)
+    )
+    return squares - total * total / count
+
+
 def running_variance(x):
     def push(carry, x):
         count, s1, s2 = carry
@@ -83,6 +91,7 @@ MOMENTS = "a variance or distance by moments"
         lambda x: (x * x).sum() - (jnp.broadcast_to(x.mean(), 4) ** 2).sum(),
         lambda x: -(x.mean() ** 2) + (x.astype(jnp.float16) ** 2).mean().astype(jnp.float32),
         running_variance,
+        by_groups,
         jax.jit(lambda x: gram(x, x + 1)),
     ],
 )
@@ -144,6 +153,8 @@ def test_no_moments(fun: Any) -> None:
         ("None", lambda x: x[1:] - jnp.sin(x[:-1])),
         ("None", lambda x: Y - jnp.sin(x)),
         ("a ** 2 - b ** 2 is", lambda x: x**2 - Y * Y),
+        ("a * d - b * c: of coordinates", lambda x: x[:-1] * Y[1:] - x[1:] * Y[:-1]),
+        ("None", lambda x: 2 * x - 3 * Y),
         ("the smaller root", lambda x: x / 2 - jnp.sqrt((x / 2) ** 2 - Y)),
         ("None", lambda x: x - jnp.sqrt(Y - x)),
     ],
@@ -212,6 +223,15 @@ def wave(x):
     return jnp.sin(3 * x) + 0.5 * jnp.cos(x)
 
 
+def energy(x):
+    return jnp.sum((x[:, None] - x[None, :]) ** 2)
+
+
+def along(x, h, step=1e-4):
+    e = jnp.zeros(x.size, x.dtype).at[1].set(step)
+    return -(energy(x + e) - energy(x - e)) / (2 * step)
+
+
 @pytest.mark.parametrize(
     ("best", "fun"),
     [
@@ -220,12 +240,40 @@ def wave(x):
         ("eps ** (1/3)", lambda x, h: (jnp.exp(x + 1e-3) - jnp.exp(x)) / 1e-3),
         ("eps ** (1/4)", lambda x, h: (wave(x + h) - 2 * wave(x) + wave(x - h)) / (h * h)),
         ("eps ** (1/3)", lambda x, h: (jnp.log(x + h * Y) - jnp.log(x)) / h),
+        ("eps ** (1/3)", along),
     ],
 )
 def test_a_finite_difference(best: str, fun: Any) -> None:
     text = str(advice(fun, X, H))
     assert text.startswith("a finite difference")
     assert best in text
+
+
+def upward(x):
+    """Spherical Bessel functions by the recurrence that grows their errors."""
+
+    def turn(carry, k):
+        before, last = carry
+        return (last, (2 * k + 1) / x * last - before), None
+
+    start = jnp.sin(x) / x, jnp.sin(x) / x**2 - jnp.cos(x) / x
+    return jax.lax.scan(turn, start, jnp.arange(1.0, 8.0))[0][1]
+
+
+def test_a_recurrence_of_three_terms() -> None:
+    finding = jaxkit.shadow(upward)(jnp.float32(1.5)).findings[0]
+    assert finding.kind == "cancellation"
+    assert "Miller" in finding.fix
+
+
+def test_what_one_carry_is_made_of_is_no_recurrence() -> None:
+    def turn(carry, y):
+        return carry * y - carry, None
+
+    def powers(x):
+        return jax.lax.scan(turn, x, jnp.full(5, 1.0001))[0]
+
+    assert "Miller" not in str(advice(powers, jnp.float32(1.3)))
 
 
 @pytest.mark.parametrize(
