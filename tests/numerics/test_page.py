@@ -33,5 +33,6 @@ def test_the_thresholds_are_those_of_the_code() -> None:
     for dtype, name in ((jnp.float32, "f32"), (jnp.float16, "f16"), (jnp.bfloat16, "bf16")):
         assert rtol_of(dtype) == default_rtol(dtype)
         assert f"{rtol_of(dtype):.1e} in {name}".replace("e-0", "e-") in row
-    assert f"amplification above {classify._AMPLIFIES:.0f} |" in PAGE
+    assert f"amplification above {classify.AMPLIFIES:.0f} |" in PAGE
+    assert f"more than {classify.AMPLIFIES:.0f} times as large" in PAGE
     assert f"more than {suspects._SHARE:.0%} |" in PAGE
