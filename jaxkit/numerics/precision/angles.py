@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jaxkit.numerics.precision.patterns import is_exact
+from jaxkit.numerics.precision.patterns import is_exact, one_and
 from jaxkit.numerics.precision.plan import Node
 
 __all__ = ["ANGLE", "of_angle"]
@@ -22,6 +22,12 @@ _EXACT = {
     "atanh": "near 1 arctanh(x) is 0.5 * jnp.log((1 + x) / (1 - x))",
     "acosh": "near 1 arccosh(x) is jnp.log1p(u + jnp.sqrt(u * (u + 2))) with u = x - 1",
 }
+_NEAR_ONE = {
+    "acos": "arccos(1 - x) is 2 * jnp.arcsin(jnp.sqrt(x / 2))",
+    "acosh": "arccosh(1 + x) is jnp.log1p(x + jnp.sqrt(x * (x + 2)))",
+    "atanh": "arctanh(1 - x) is 0.5 * jnp.log((2 - x) / x)",
+}
+_SIGNS = {"acos": -1, "acosh": 1, "atanh": -1}
 _MADE = {
     "acos": ANGLE,
     "asin": ANGLE,
@@ -37,5 +43,7 @@ def of_angle(node: Node) -> str | None:
     Args:
         node: That of the function's result.
     """
+    if node.name in _NEAR_ONE and one_and(node.inputs[0]) == _SIGNS[node.name]:
+        return _NEAR_ONE[node.name]
     texts = _EXACT if node.inputs and is_exact(node.inputs[0]) else _MADE
     return texts.get(node.name)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from jaxkit.numerics.precision.moments import by_moments
 from jaxkit.numerics.precision.ones import with_one
+from jaxkit.numerics.precision.pairs import of_pair
 from jaxkit.numerics.precision.patterns import (
     ADDS,
     Uses,
@@ -38,21 +39,26 @@ def in_place_of(tap: Tap, uses: Uses) -> str | None:
     if tap.primitive not in ADDS:
         return None
     return (
-        _with_exponential(tap.node)
+        _of_exponentials(tap.node, uses)
         or with_one(tap, uses)
         or _of_steps(tap.node, uses)
         or by_moments(tap.node)
         or (_of_projection(tap.node) if "transpose(" not in tap.scope else None)
         or _of_running_sums(tap.node)
-        or _of_two(tap.node)
-        or _of_argument(tap.node)
+        or of_pair(tap.node)
         or (_of_recurrence(tap.node) if tap.turns else None)
     )
 
 
-def _with_exponential(node: Node) -> str | None:
+def _of_exponentials(node: Node, uses: Uses) -> str | None:
+    """exp(x) - 1 - x, also where the last is subtracted later, and exp(x) - 2 + exp(-x)."""
+    later = (each for each in uses.get(id(node), ()) if each.name in ADDS)
+    texts = (_with_exponential(terms(each)) for each in (node, *later))
+    return next((text for text in texts if text), None) or _of_both_signs(terms(node))
+
+
+def _with_exponential(found: list[tuple[int, Node]]) -> str | None:
     """exp(x) - 1 - x, whatever else is added."""
-    found = terms(node)
     for sign, each in found:
         if each.name not in ("exp", "expm1"):
             continue
@@ -64,6 +70,18 @@ def _with_exponential(node: Node) -> str | None:
                 "x; jnp.expm1(x) - x for others"
             )
     return None
+
+
+def _of_both_signs(found: list[tuple[int, Node]]) -> str | None:
+    powers = [terms(each.inputs[0]) for sign, each in found if sign > 0 and each.name == "exp"]
+    less = [constant_of(each) for sign, each in found if sign < 0]
+    if len(powers) != 2 or len(found) != 2 + len(less) or None in less:
+        return None
+    if sum(abs(each) for each in less if each) != 2:
+        return None
+    first, second = powers
+    opposite = len(first) == len(second) and all(_is_among(-s, x, second) for s, x in first)
+    return "exp(x) - 2 + exp(-x) is 4 * sinh(x / 2) ** 2" if opposite else None
 
 
 def _is_among(sign: int, node: Node, found: list[tuple[int, Node]]) -> bool:
@@ -210,42 +228,10 @@ def _is_step(node: Node, step: Node | float) -> bool:
     return node is step or (node.name == "mul" and any(whole(x) is step for x in node.inputs))
 
 
-_PRODUCTS = (
-    "a * d - b * c: of coordinates, subtract one point from all of them first; otherwise the "
-    "products are needed in more digits than they have"
-)
 _RECURRENCE = (
     "a recurrence over three terms magnifies errors in one direction and not in the other: run it "
     "backward and scale the result (Miller's algorithm), or use a closed form"
 )
-_TWO = {
-    "sqrt": "sqrt(a) - sqrt(b) is (a - b) / (sqrt(a) + sqrt(b))",
-    "log": "log(a) - log(b) is log1p((a - b) / b)",
-    "exp": "exp(a) - exp(b) is exp(b) * expm1(a - b), or 2 * sinh(a) where b is -a",
-    "div": "put both over one denominator: 1 / a - 1 / b is (b - a) / (a * b)",
-    "cos": "cos(a) - cos(b) is -2 * sin((a + b) / 2) * sin((a - b) / 2)",
-    "sin": "sin(a) - sin(b) is 2 * cos((a + b) / 2) * sin((a - b) / 2)",
-    "atan": "atan(a) - atan(b) is atan2(a - b, 1 + a * b)",
-}
-
-
-def _of_two(node: Node) -> str | None:
-    """Two values of one function."""
-    pair = terms(node, depth=1)
-    if len(pair) != 2 or pair[0][0] == pair[1][0]:
-        return None
-    (_, first), (_, second) = pair
-    if square_of(first) is not None and square_of(second) is not None:
-        return "a ** 2 - b ** 2 is (a - b) * (a + b)"
-    if part(first).name == part(second).name == "mul":
-        return _PRODUCTS if all(_has_no_constant(part(x)) for x in (first, second)) else None
-    if part(first).name == part(second).name:
-        return _TWO.get(part(first).name)
-    return None
-
-
-def _has_no_constant(product: Node) -> bool:
-    return all(constant_of(factor) is None for factor in product.inputs)
 
 
 def _of_recurrence(node: Node) -> str | None:
@@ -260,25 +246,4 @@ def _of_recurrence(node: Node) -> str | None:
         carried = [part(x) for x in part(product).inputs if part(x).name == "carry"]
         if any(each is not part(last) for each in carried):
             return _RECURRENCE
-    return None
-
-
-def _of_argument(node: Node) -> str | None:
-    """A difference x - f(x), and what stands before a root less the root."""
-    pair = terms(node, depth=1)
-    for (_, each), (_, other) in (pair, pair[::-1]) if len(pair) == 2 else ():
-        series = each.name in ("sin", "tan", "sinh", "tanh", "atan", "asin")
-        if series and alike(each.inputs[0], other):
-            return (
-                "use the series of the difference for small arguments: x - sin(x) is near "
-                "x ** 3 / 6, x - tan(x) near -x ** 3 / 3"
-            )
-        squares = terms(part(each.inputs[0])) if each.name == "sqrt" else []
-        roots = [square_of(x) for _, x in squares]
-        if any(root is not None and alike(root, other) for root in roots):
-            return (
-                "the smaller root of a quadratic: compute the root in which nothing cancels, "
-                "q = -(b + sign(b) * sqrt(d)) / 2, and the other as c / q; b - sqrt(b * b - c) is "
-                "c / (b + sqrt(b * b - c))"
-            )
     return None

@@ -255,11 +255,11 @@ def _data(
 def divergence_of(found: Diverged, leaf: Leaf) -> Finding:
     """The finding of a decision that goes another way in double precision."""
     decision = found.decision
-    some = "1 element" if found.elements == 1 else f"{found.elements} elements"
+    some = f" (one of {found.elements} elements that differ)" if found.elements > 1 else ""
     return Finding(
         "branch-divergence",
         "warning",
-        f"{_decides(found)} ({some}): {leaf.name} is off by {leaf.error:.1e}, of which "
+        f"{_decides(found)}{some}: {leaf.name} is off by {leaf.error:.1e}, of which "
         f"{_share(found.left)} would be left if it were decided as there",
         where=decision.where,
         fix=remedy("branch-divergence", decision, None),

@@ -6,9 +6,10 @@ from jaxkit.numerics.precision.angles import ANGLE
 from jaxkit.numerics.precision.patterns import (
     Uses,
     alike,
+    beside_one,
     constant_of,
     is_exact,
-    is_one,
+    one_and,
     part,
     square_of,
     terms,
@@ -16,7 +17,7 @@ from jaxkit.numerics.precision.patterns import (
 )
 from jaxkit.numerics.precision.plan import Node, Tap
 
-__all__ = ["less_square", "one_and", "with_one"]
+__all__ = ["less_square", "under_one", "with_one"]
 
 # In each the texts for 1 - f, f - 1 and, where they cancel too, 1 + f.
 Texts = tuple[str, str, str | None]
@@ -150,6 +151,30 @@ _PRODUCT: dict[int, Texts] = {
         None,
     ),
 }
+_POWER: dict[int, Texts] = {
+    1: (
+        "1 - (1 + x) ** y is -jnp.expm1(y * jnp.log1p(x))",
+        "(1 + x) ** y - 1 is jnp.expm1(y * jnp.log1p(x))",
+        None,
+    ),
+    -1: (
+        "1 - (1 - x) ** y is -jnp.expm1(y * jnp.log1p(-x))",
+        "(1 - x) ** y - 1 is jnp.expm1(y * jnp.log1p(-x))",
+        None,
+    ),
+}
+_POWER: dict[int, Texts] = {
+    1: (
+        "1 - (1 + x) ** y is -jnp.expm1(y * jnp.log1p(x))",
+        "(1 + x) ** y - 1 is jnp.expm1(y * jnp.log1p(x))",
+        None,
+    ),
+    -1: (
+        "1 - (1 - x) ** y is -jnp.expm1(y * jnp.log1p(-x))",
+        "(1 - x) ** y - 1 is jnp.expm1(y * jnp.log1p(-x))",
+        None,
+    ),
+}
 # By the sign of c, and of a + c beside a.
 _SHARE: dict[int, Texts] = {
     1: ("1 - a / (a + c) is c / (a + c)", "a / (a + c) - 1 is -c / (a + c)", None),
@@ -168,7 +193,7 @@ def with_one(tap: Tap, uses: Uses) -> str | None:
         tap: The difference.
         uses: What is computed from each node.
     """
-    found = _beside_one(tap.node)
+    found = beside_one(tap.node)
     if found is None:
         return None
     sign, other, ones = found
@@ -212,26 +237,6 @@ def _is_of_angle(tap: Tap, uses: Uses) -> bool:
     return squared and bool(roots) and "jvp(" in tap.scope
 
 
-def _beside_one(node: Node) -> tuple[int, Node, int] | None:
-    """The sign of what stands beside a one, what it is, and the sign of the one."""
-    pair = terms(node, depth=1)
-    ones = [sign for sign, each in pair if is_one(each)]
-    others = [(sign, each) for sign, each in pair if not is_one(each)]
-    if len(ones) != 1 or len(others) != 1:
-        return None
-    return (*others[0], ones[0])
-
-
-def one_and(node: Node) -> int:
-    """The sign of x in 1 + x or 1 - x; 0 for anything else.
-
-    Args:
-        node: The value.
-    """
-    found = _beside_one(part(node))
-    return found[0] if found is not None and found[2] > 0 else 0
-
-
 def _texts_of(node: Node) -> Texts | None:
     name = node.name
     if name == "sqrt":
@@ -239,9 +244,11 @@ def _texts_of(node: Node) -> Texts | None:
     if name in ("cumprod", "reduce_prod"):
         texts = _PRODUCT.get(one_and(node.inputs[0]))
         return _ONE[name] if texts is None else texts if name == "cumprod" else _summed_up(texts)
-    under = _under_one(node)
+    under = under_one(node)
     if under is not None:
         return _ONE_OVER_ROOT.get(one_and(under)) or _ONE["rsqrt"]
+    if name in ("pow", "integer_pow"):
+        return _POWER.get(one_and(node.inputs[0])) or _ONE["pow"]
     if name == "div":
         return _of_share(*node.inputs) or _ONE[name]
     return _ONE.get(name)
@@ -254,8 +261,12 @@ def _summed_up(texts: Texts) -> Texts:
     return one, other, None
 
 
-def _under_one(node: Node) -> Node | None:
-    """What stands under the root in 1 / sqrt(x)."""
+def under_one(node: Node) -> Node | None:
+    """What stands under the root in 1 / sqrt(x).
+
+    Args:
+        node: The value.
+    """
     if node.name == "rsqrt" or (node.name == "pow" and constant_of(node.inputs[1]) == -0.5):
         return node.inputs[0]
     if node.name == "div" and constant_of(node.inputs[0]) == 1:

@@ -18,12 +18,14 @@ __all__ = [
     "adds_to_carry",
     "alike",
     "below",
+    "beside_one",
     "constant_of",
     "is_exact",
     "is_one",
     "is_projection",
     "is_running_sum",
     "is_sum_of_squares",
+    "one_and",
     "part",
     "products_of",
     "square_of",
@@ -186,6 +188,26 @@ def _factors(node: Node) -> list[Node]:
     if inner.name == "mul":
         return [each for factor in inner.inputs for each in _factors(factor)]
     return [whole(node)]
+
+
+def beside_one(node: Node) -> tuple[int, Node, int] | None:
+    """The sign of what stands beside a one, what it is, and the sign of the one."""
+    pair = terms(node, depth=1)
+    ones = [sign for sign, each in pair if is_one(each)]
+    others = [(sign, each) for sign, each in pair if not is_one(each)]
+    if len(ones) != 1 or len(others) != 1:
+        return None
+    return (*others[0], ones[0])
+
+
+def one_and(node: Node) -> int:
+    """The sign of x in 1 + x or 1 - x; 0 for anything else.
+
+    Args:
+        node: The value.
+    """
+    found = beside_one(part(node))
+    return found[0] if found is not None and found[2] > 0 else 0
 
 
 def square_of(node: Node) -> Node | None:

@@ -13,8 +13,16 @@ import numpy as np
 from jaxkit.numerics.precision.angles import of_angle
 from jaxkit.numerics.precision.classify import Diagnosis
 from jaxkit.numerics.precision.differences import in_place_of
-from jaxkit.numerics.precision.ones import less_square, one_and
-from jaxkit.numerics.precision.patterns import ADDS, Uses, alike, is_running_sum, part, terms
+from jaxkit.numerics.precision.ones import less_square
+from jaxkit.numerics.precision.patterns import (
+    ADDS,
+    Uses,
+    alike,
+    is_running_sum,
+    one_and,
+    part,
+    terms,
+)
 from jaxkit.numerics.precision.plan import Node, Tap
 
 __all__ = ["is_lost", "is_rounding", "remedy"]
