@@ -1,6 +1,6 @@
 """Under `jaxkit run` a program is what it is under `python`: output, errors, exit, to the byte.
 
-Every second program by default; JAXKIT_ALL=1 in the environment takes all.
+Every fourth program by default; JAXKIT_ALL=1 in the environment takes all.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def options(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, ...]:
     return tuple(option.format(folder=tmp_path) for option in request.param)
 
 
-@pytest.mark.parametrize("call", part(CALLS, 2))
+@pytest.mark.parametrize("call", part(CALLS, 4))
 def test_a_program_behaves_as_under_python(call: str, tmp_path: Path) -> None:
     assert_same(*call.split(), folder=tmp_path, stdin=b"print('from standard input')\n")
 

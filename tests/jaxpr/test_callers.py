@@ -1,4 +1,7 @@
-"""Whose line an equation has that stands in a helper which somebody else has called before."""
+"""Whose line an equation has that stands in a helper which somebody else has called before.
+
+Every third program of the corpus by default; JAXKIT_ALL=1 in the environment takes all.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ import pytest
 import jaxkit
 from jaxkit.jaxpr import walk
 from tests.jaxpr.corpus import EXAMPLES
+from tests.part import part
 from tests.strangers import at_equation_of, files_of, leave_lines, lines_of, module
 
 X = np.array([[2.0, 0.5, 0.1], [0.3, 3.0, 0.2], [0.1, 0.4, 4.0]], np.float32)
@@ -88,7 +92,7 @@ def test_so_do_those_that_jax_itself_leaves(name: str, tmp_path: Path) -> None:
     assert own_lines(second.f, str(second.__file__)) <= {BEFORE, LINE}
 
 
-@pytest.mark.parametrize("name", sorted(EXAMPLES.keys() - {"static_arguments"}))
+@pytest.mark.parametrize("name", part(sorted(EXAMPLES.keys() - {"static_arguments"}), 3))
 def test_no_program_has_a_strangers_line(name: str, tmp_path: Path) -> None:
     stranger = module(tmp_path / "first.py", "")
     example = EXAMPLES[name]

@@ -1,6 +1,6 @@
 """Clipping agrees with exact arithmetic, whatever the tree and however it is run.
 
-Every second pair of a tree and a way to run by default; JAXKIT_ALL=1 in the environment takes all.
+Every fifth pair of a tree and a way to run by default; JAXKIT_ALL=1 in the environment takes all.
 """
 
 import functools
@@ -82,7 +82,7 @@ def hoisted(variant: str, clip: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("kind", "variant"), part([(kind, way) for kind in TREES for way in VARIANTS], 2)
+    ("kind", "variant"), part([(kind, way) for kind in TREES for way in VARIANTS], 5)
 )
 def test_global_norm(variant: str, kind: str) -> None:
     clip = hoisted(variant, jaxkit.clip_by_global_norm)

@@ -1,6 +1,6 @@
 """Clipping inside and around JAX's own transforms.
 
-Derivatives in every third case by default; JAXKIT_ALL=1 in the environment takes all.
+Derivatives in every fifth case by default; JAXKIT_ALL=1 in the environment takes all.
 """
 
 from collections import OrderedDict, defaultdict, namedtuple
@@ -31,7 +31,7 @@ def plain(x: jax.Array, limit: Any = 1.0) -> jax.Array:
 
 
 @pytest.mark.parametrize(
-    ("name", "at"), part([(n, at) for at in ([3.0, 4.0], [0.3, 0.4]) for n in CLIPS], 3)
+    ("name", "at"), part([(n, at) for at in ([3.0, 4.0], [0.3, 0.4]) for n in CLIPS], 5)
 )
 def test_derivatives_are_those_of_the_formula(name: str, at: Any) -> None:
     clip = CLIPS[name]
@@ -51,7 +51,7 @@ def test_derivatives_are_those_of_the_formula(name: str, at: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "size"), part([(n, size) for n in CLIPS for size in (1e25, 1e13, 1e-25, 1e-13)], 3)
+    ("name", "size"), part([(n, size) for n in CLIPS for size in (1e25, 1e13, 1e-25, 1e-13)], 5)
 )
 def test_derivatives_far_from_one(name: str, size: float) -> None:
     clip = CLIPS[name]
