@@ -10,7 +10,8 @@ from jax import lax
 
 from jaxkit.numerics.precision.patterns import ADDS
 from jaxkit.numerics.precision.remedies import remedy
-from tests.numerics.precision.test_remedies import diagnosed, taps_of
+from tests.numerics.precision.test_remedies import taps_of
+from tests.numerics.precision.test_remedies_kinds import diagnosed
 
 X = jnp.arange(1.0, 5.0)
 
