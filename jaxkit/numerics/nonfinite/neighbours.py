@@ -14,9 +14,10 @@ __all__ = [
     "adds_zero",
     "constant_factor",
     "depends_on_carry",
+    "is_difference",
     "is_less_maximum",
     "is_of_determinant",
-    "reciprocal_with_one",
+    "quotient_with",
 ]
 
 _KEEPS = frozenset(
@@ -62,19 +63,119 @@ def is_of_determinant(at: Equation) -> bool:
     return "det" in at.path or "slogdet" in given
 
 
-def reciprocal_with_one(at: Equation) -> int:
-    """1 in 1 / (exp(x) + 1), and -1 in 1 / (exp(x) - 1) or 1 / expm1(x); otherwise 0.
+def quotient_with(at: Equation) -> str | None:
+    """What an exponential stands in, if it is a quotient of a known form.
 
     Args:
         at: The equation of the exponential; or that of the derivative of expm1, beside it.
+
+    Returns:
+        `1/(exp+1)` and `1/(exp-1)`, whatever stands above, if it has no such exponential; `tanh`,
+        `tanh/2` (of half of the exponent), `coth/2`, `exp/(exp+1)`, `exp/(exp-1)`; or None.
     """
+    made = _made(at)
     if any(_is_divided_by(at, eqn) for eqn in _users(at, at.eqn.invars) if _name(eqn) == "expm1"):
-        return -1
+        return "1/(exp-1)"
+    form = _form(made, at.eqn.invars[0])[1]
+    for above, under in _quotients(at):
+        divided = {} if above is None else _exponentials(made, above)
+        by = _exponentials(made, under)
+        sign = 1 if (1, form) in by else -1
+        found = _QUOTIENTS.get((_shape(divided, sign, form), _shape(by, sign, form)))
+        if found is not None:
+            return found
+    return None
+
+
+def _quotients(at: Equation) -> Iterator[tuple[Any, Any]]:
+    """The quotients that its result stands in, or a sum with it: both operands; None for a 1."""
+    for value in (at.eqn.outvars[0], *_sums_of(at)):
+        for user in _users(at, [value]):
+            if _name(user) == "div":
+                yield tuple(user.invars)
+            elif _name(user) == "integer_pow" and user.params["y"] < 0:
+                yield None, value
+
+
+# Of what is divided and by what: the factors of exp(x), of exp(-x) and of 1.
+_QUOTIENTS = {
+    ((0, 0, 0), (1, 0, 1)): "1/(exp+1)",
+    ((0, 0, 0), (1, 0, -1)): "1/(exp-1)",
+    ((1, 0, 0), (1, 0, 1)): "exp/(exp+1)",
+    ((1, 0, 0), (1, 0, -1)): "exp/(exp-1)",
+    ((1, 0, -1), (1, 0, 1)): "tanh/2",
+    ((1, 0, 1), (1, 0, -1)): "coth/2",
+    ((1, -1, 0), (1, 1, 0)): "tanh",
+}
+
+
+def _shape(found: dict[Any, float], sign: int, form: Any) -> tuple[float, float, float] | None:
+    """The factors; those of 1 count only beside an exponential. None if there are others."""
+    this, other = (sign, form), (-sign, form)
+    if not found.get(this) and not found.get(other):
+        return (0, 0, 0)
+    if any(key not in (this, other, 1) for key in found):
+        return None
+    return found.get(this, 0), found.get(other, 0), found.get(1, 0)
+
+
+def _sums_of(at: Equation) -> Iterator[Any]:
+    """What it is added to, and what that is added to."""
     for user in _users(at, at.eqn.outvars):
-        sign = _beside_one(user)
-        if sign and _is_divided_by(at, user):
-            return sign
-    return 0
+        if _name(user) in ("add", "sub"):
+            yield user.outvars[0]
+            sums = (x for x in _users(at, user.outvars) if _name(x) in ("add", "sub"))
+            yield from (x.outvars[0] for x in sums)
+
+
+def _exponentials(made: dict[Any, Any], atom: Any, sign: float = 1) -> dict[Any, float]:
+    """What is added up: factors, by sign and form of exponents, by 1, and by others' identity."""
+    number, eqn = _number(atom), _before(made, atom)
+    if number is not None:
+        return {1: sign * number}
+    if eqn is None:
+        return {id(atom): sign}
+    name = _name(eqn)
+    if name in ("exp", "expm1"):
+        found = {_form(made, eqn.invars[0]): sign}
+        return found if name == "exp" else {**found, 1: -sign}
+    if name == "neg":
+        return _exponentials(made, eqn.invars[0], -sign)
+    if name in ("add", "sub"):
+        found = _exponentials(made, eqn.invars[0], sign)
+        second = _exponentials(made, eqn.invars[1], -sign if name == "sub" else sign)
+        return {key: found.get(key, 0) + second.get(key, 0) for key in {*found, *second}}
+    return {id(atom): sign}
+
+
+def _form(made: dict[Any, Any], atom: Any, depth: int = 4) -> tuple[float, Any]:
+    """The sign of a value, and how it is computed: equal for equal values, often."""
+    number, eqn = _number(atom), _before(made, atom)
+    if number is not None:
+        return (-1 if number < 0 else 1), abs(number)
+    if eqn is None or not depth:
+        return 1, id(atom)
+    if _name(eqn) == "neg":
+        sign, form = _form(made, eqn.invars[0], depth)
+        return -sign, form
+    parts = [_form(made, each, depth - 1) for each in eqn.invars]
+    if _name(eqn) in ("mul", "div"):
+        sign = 1
+        for each, _ in parts:
+            sign *= each
+        return sign, (_name(eqn), *(form for _, form in parts))
+    return 1, (_name(eqn), str(eqn.params), *parts)
+
+
+def is_difference(atom: Any, at: Equation) -> bool:
+    """Whether an operand of an equation is a difference of two values.
+
+    Args:
+        atom: The operand.
+        at: The equation.
+    """
+    eqn = _before(_made(at), atom)
+    return eqn is not None and _name(eqn) == "sub"
 
 
 def adds_zero(at: Equation) -> bool:
@@ -158,13 +259,6 @@ def _users(at: Equation, variables: Any) -> Iterator[Any]:
     for eqn in at.jaxprs[-1].eqns:
         if any(not jaxprs.is_literal(atom) and atom in variables for atom in eqn.invars):
             yield eqn
-
-
-def _beside_one(eqn: Any) -> int:
-    name, numbers = _name(eqn), [_number(atom) for atom in eqn.invars]
-    if name == "sub":
-        return -1 if 1.0 in numbers else 0
-    return next((int(x) for x in numbers if x in (1.0, -1.0)), 0) if name == "add" else 0
 
 
 def _number(atom: Any) -> float | None:

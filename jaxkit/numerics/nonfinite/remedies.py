@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import jax.numpy as jnp
+import numpy as np
 
 from jaxkit.numerics.nonfinite.classify import Kind
 from jaxkit.numerics.nonfinite.events import Event
@@ -10,9 +11,10 @@ from jaxkit.numerics.nonfinite.neighbours import (
     adds_zero,
     constant_factor,
     depends_on_carry,
+    is_difference,
     is_less_maximum,
     is_of_determinant,
-    reciprocal_with_one,
+    quotient_with,
 )
 from jaxkit.numerics.nonfinite.surroundings import Surroundings
 
@@ -74,6 +76,8 @@ def fix_of(event: Event, kind: Kind, around: Surroundings) -> str:
             return _BACKWARD[steep]
     if kind in ("division-by-zero", "log-of-zero") and adds_zero(event.at):
         return _NO_EPSILON.format(event.at.eqn.outvars[0].aval.dtype.name)
+    if kind == "division-by-zero" and _has_come_to_rest(event):
+        return _AT_REST
     return (
         _exponential(event, kind)
         or _FORWARD.get((event.at.primitive, kind))
@@ -87,7 +91,20 @@ def _exponential(event: Event, kind: Kind) -> str | None:
         return None
     if kind == "underflow":
         return _SATURATED if is_less_maximum(event.at) else None
-    return _RECIPROCAL.get(reciprocal_with_one(event.at)) if kind == "overflow" else None
+    found = quotient_with(event.at) if kind == "overflow" else None
+    return None if found is None else _QUOTIENTS[found]
+
+
+def _has_come_to_rest(event: Event) -> bool:
+    """Whether it divides 0 by the difference of what a loop carries."""
+    if event.at.primitive != "div" or not event.turns or not event.turns[-1]:
+        return False
+    above, under = event.operands
+    if above is None or under is None or not depends_on_carry(event.at):
+        return False
+    shape = event.result.shape if event.result is not None else ()
+    value = np.broadcast_to(above, shape)[event.index] if above.size else 1
+    return bool(value == 0) and is_difference(event.at.eqn.invars[1], event.at)
 
 
 def _overflow(event: Event) -> str:
@@ -121,6 +138,11 @@ _DIVERGES = (
     "what the loop carries grows from turn to turn: the iteration may diverge, so take a smaller "
     "step or limit it; if it has to grow, scale it in each turn or carry its logarithm"
 )
+_AT_REST = (
+    "0 / 0, as two turns of the loop have the same value: the iteration has come to rest, so stop "
+    "it there (a `lax.while_loop` with a tolerance), or keep what it has: "
+    "`jnp.where(x1 == x0, x1, new)`, with x1 - x0 replaced by 1 there before it divides"
+)
 _DETERMINANT = (
     "a determinant soon leaves the range of its type: take its logarithm, "
     "`sign, logdet = jnp.linalg.slogdet(x)`, and go on with that"
@@ -130,10 +152,15 @@ _SATURATED = (
     "logarithms from `jax.nn.log_softmax` (sum(p * log(p)) is `jnp.sum(jnp.exp(l) * l)` with "
     "`l = jax.nn.log_softmax(x)`)"
 )
-_RECIPROCAL = {
-    -1: "1 / (exp(x) - 1) is `jnp.exp(-x) / -jnp.expm1(-x)` for x > 0, which does not overflow; or "
-    "limit the exponent before",
-    1: "1 / (exp(x) + 1) is `jax.nn.sigmoid(-x)`",
+_QUOTIENTS = {
+    "1/(exp-1)": "1 / (exp(x) - 1) is `jnp.exp(-x) / -jnp.expm1(-x)` for x > 0, which does not "
+    "overflow; or limit the exponent before",
+    "1/(exp+1)": "1 / (exp(x) + 1) is `jax.nn.sigmoid(-x)`",
+    "exp/(exp+1)": "exp(x) / (exp(x) + 1) is `jax.nn.sigmoid(x)`",
+    "exp/(exp-1)": "exp(x) / (exp(x) - 1) is `-1 / jnp.expm1(-x)`",
+    "tanh/2": "(exp(x) - 1) / (exp(x) + 1) is `jnp.tanh(x / 2)`",
+    "coth/2": "(exp(x) + 1) / (exp(x) - 1) is `1 / jnp.tanh(x / 2)`",
+    "tanh": "(exp(x) - exp(-x)) / (exp(x) + exp(-x)) is `jnp.tanh(x)`",
 }
 
 
@@ -144,10 +171,10 @@ _BACKWARD = {
     "pow": "keep 0 out of it: `jnp.where(x > 0, jnp.where(x > 0, x, 1.0) ** p, 0.0)`",
     "log": "keep 0 out of it: `jnp.log(jnp.maximum(x, tiny))`, or work with logits and "
     "`jax.nn.log_softmax`, `jax.nn.log_sigmoid`, `jax.scipy.special.xlogy`",
-    "asin": "clip the operand inside of -1 and 1, as in `jnp.clip(x, -1 + eps, 1 - eps)`, or use "
-    "`jnp.arctan2` of sine and cosine",
-    "acos": "clip the operand inside of -1 and 1, as in `jnp.clip(x, -1 + eps, 1 - eps)`, or use "
-    "`jnp.arctan2` of sine and cosine",
+    "asin": "clip the operand inside of -1 and 1, as in `jnp.clip(x, -1 + eps, 1 - eps)`; "
+    "`jnp.arctan2` of sine and cosine only if the sine is no root of something that is 0",
+    "acos": "clip the operand inside of -1 and 1, as in `jnp.clip(x, -1 + eps, 1 - eps)`; "
+    "`jnp.arctan2` of sine and cosine only if the sine is no root of something that is 0",
     "atan2": "replace both operands at the origin before: `jnp.arctan2(y, jnp.where(ok, x, 1.0))`",
     "cbrt": "keep 0 out of it with a where before and one after it (the double where)",
     "eigh": "equal eigenvalues have no eigenvectors to differentiate: use the eigenvalues only, a "

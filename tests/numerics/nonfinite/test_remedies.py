@@ -67,6 +67,46 @@ def fermi_cured(x):
     return jnp.sum(jax.nn.sigmoid(-x))
 
 
+def halves(x):
+    growth = jnp.exp(2 * x)
+    return jnp.sum((growth - 1.0) / (growth + 1.0))
+
+
+def both(x):
+    return jnp.sum((jnp.exp(x) - jnp.exp(-x)) / (jnp.exp(x) + jnp.exp(-x)))
+
+
+def tanh(x):
+    return jnp.sum(jnp.tanh(x))
+
+
+def planck(x):
+    return jnp.sum(jnp.exp(x) / (jnp.exp(x) - 1.0))
+
+
+def logistic(x):
+    return jnp.sum(jnp.exp(-x) / (1.0 + jnp.exp(-x)))
+
+
+def secant(x):
+    def turn(_, state):
+        x0, x1 = state
+        slope = (x1**2 - x0**2) / (x1 - x0)
+        return x1, x1 - (x1**2 - 4.0) / slope
+
+    return lax.fori_loop(0, 25, turn, (x, x + 0.5))[1]
+
+
+def secant_cured(x):
+    def turn(_, state):
+        x0, x1 = state
+        rest = x1 == x0
+        slope = (x1**2 - x0**2) / jnp.where(rest, 1.0, x1 - x0)
+        return x1, jnp.where(rest, x1, x1 - (x1**2 - 4.0) / jnp.where(rest, 1.0, slope))
+
+    return lax.fori_loop(0, 25, turn, (x, x + 0.5))[1]
+
+
 K = np.eye(30, dtype=np.float32) * 0.011
 LOGITS = np.array([0.0, -3.0, -200.0], np.float32)
 X = np.array([20.0, 180.0], np.float32)
@@ -83,6 +123,12 @@ CURED = [
     (jax.grad(bose), jax.grad(bose_cured), X, BOSE),
     (jax.grad(bose_by_expm1), jax.grad(bose_cured), X, BOSE),
     (jax.grad(fermi), jax.grad(fermi_cured), X, "`jax.nn.sigmoid(-x)`"),
+    (halves, tanh, X, "is `jnp.tanh(x / 2)`"),
+    (both, tanh, X, "is `jnp.tanh(x)`"),
+    (both, tanh, -X, "is `jnp.tanh(x)`"),
+    (planck, lambda x: jnp.sum(-1 / jnp.expm1(-x)), X, "is `-1 / jnp.expm1(-x)`"),
+    (logistic, lambda x: jnp.sum(jax.nn.sigmoid(-x)), -X, "is `jax.nn.sigmoid(x)`"),
+    (secant, secant_cured, np.float32(1.0), "the iteration has come to rest"),
 ]
 
 
@@ -95,6 +141,27 @@ def test_computed_as_advised_it_is_finite_and_right(
     with jax.enable_x64(True):
         want = np.asarray(cured(arg.astype(np.float64)))
     assert np.asarray(cured(arg)) == pytest.approx(want, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    "fun",
+    [
+        lambda x: jnp.exp(x) / (jnp.exp(-x) + 1),  # of two exponents
+        lambda x: (jnp.exp(x) + X) / (jnp.exp(x) + 1),
+        lambda x: jnp.exp(2 * x) / (jnp.exp(x) + 1),
+        lambda x: jnp.exp(x) / (jnp.exp(x) - 3),
+    ],
+)
+def test_another_quotient_of_exponentials(fun: Any) -> None:
+    assert " is `" not in finding(fun, X).fix
+
+
+def test_a_loop_that_divides_something_by_zero_has_not_come_to_rest() -> None:
+    def turn(_, x):
+        return 1 / (x - 3.0) + 2.0
+
+    assert "rest" not in finding(lambda x: lax.fori_loop(0, 1, turn, x), np.float32(3.0)).fix
+    assert "rest" not in finding(lambda x: lax.fori_loop(0, 2, turn, x), np.float32(4.0)).fix
 
 
 def test_the_maximum_is_not_subtracted_twice() -> None:
