@@ -98,7 +98,8 @@ def _quotients(at: Equation) -> Iterator[tuple[Any, Any]]:
 
 
 # Of what is divided and by what: the factors of exp(x), of exp(-x) and of 1.
-_QUOTIENTS = {
+_Shape = tuple[float, float, float]
+_QUOTIENTS: dict[tuple[_Shape | None, _Shape | None], str] = {
     ((0, 0, 0), (1, 0, 1)): "1/(exp+1)",
     ((0, 0, 0), (1, 0, -1)): "1/(exp-1)",
     ((1, 0, 0), (1, 0, 1)): "exp/(exp+1)",
@@ -109,7 +110,7 @@ _QUOTIENTS = {
 }
 
 
-def _shape(found: dict[Any, float], sign: int, form: Any) -> tuple[float, float, float] | None:
+def _shape(found: dict[Any, float], sign: int, form: Any) -> _Shape | None:
     """The factors; those of 1 count only beside an exponential. None if there are others."""
     this, other = (sign, form), (-sign, form)
     if not found.get(this) and not found.get(other):

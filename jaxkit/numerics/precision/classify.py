@@ -11,7 +11,7 @@ import numpy as np
 from jaxkit.numerics.precision.capture import Values
 from jaxkit.numerics.precision.wide import SUMS
 
-__all__ = ["AMPLIFIES", "Diagnosis", "classify"]
+__all__ = ["AMPLIFIES", "Diagnosis", "classify", "is_of_many"]
 
 _ADDS = frozenset(("add", "sub", "add_any"))
 _STEPS = frozenset(("floor", "ceil", "round", "sign", "rem"))
@@ -125,7 +125,9 @@ def _facts(
         if np.issubdtype(x.dtype, np.inexact)
     ]
     shown = [
-        (_at(x, index, values.out.shape), _at(s, index, values.out.shape))
+        (x, s)
+        if is_of_many(name)
+        else (_at(x, index, values.out.shape), _at(s, index, values.out.shape))
         for x, s in zip(values.primals, values.shadows, strict=True)
         if name in _OF_INTEGERS or np.issubdtype(x.dtype, np.inexact)
     ]
@@ -151,6 +153,15 @@ def _facts(
         passed / max(inherited, 1e-300) if inherited else 0.0,
         condition,
     )
+
+
+def is_of_many(name: str) -> bool:
+    """Whether each element of a primitive's result is made of many of an operand's.
+
+    Args:
+        name: The primitive.
+    """
+    return name in SUMS or name in _SOLVERS
 
 
 def _number(value: Any) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from jaxkit.numerics.precision.moments import by_moments
 from jaxkit.numerics.precision.ones import with_one
-from jaxkit.numerics.precision.pairs import of_pair
+from jaxkit.numerics.precision.pairs import PRODUCTS, of_pair
 from jaxkit.numerics.precision.patterns import (
     ADDS,
     Uses,
@@ -38,6 +38,13 @@ def in_place_of(tap: Tap, uses: Uses) -> str | None:
         return _of_sum(tap.node)
     if tap.primitive not in ADDS:
         return None
+    found = _of_difference(tap, uses)
+    if "jvp(" in tap.scope and (found is None or found == PRODUCTS):
+        return _OF_DERIVATIVE
+    return found
+
+
+def _of_difference(tap: Tap, uses: Uses) -> str | None:
     return (
         _of_exponentials(tap.node, uses)
         or with_one(tap, uses)
@@ -47,6 +54,7 @@ def in_place_of(tap: Tap, uses: Uses) -> str | None:
         or _of_running_sums(tap.node)
         or of_pair(tap.node)
         or (_of_recurrence(tap.node) if tap.turns else None)
+        or _of_polynomial(tap.node)
     )
 
 
@@ -128,12 +136,19 @@ def _of_running_sums(node: Node) -> str | None:
         return None
     first, second = (_cumulative(each) for _, each in pair)
     if first is None or first is not second:
-        return None
+        (_, first), (_, second) = pair
+        return _ELEMENTS if first is not second and part(first) is part(second) else None
     return (
         "the difference of two elements of a running sum is as exact as the sum, which is large: "
         "add up each window by itself (jnp.convolve, lax.reduce_window, jax.ops.segment_sum), or "
         "take the mean out before jnp.cumsum"
     )
+
+
+_ELEMENTS = (
+    "elements of one array are subtracted that are nearly equal: if it is a running sum, add up "
+    "each window by itself; else take out what they have in common before they are computed"
+)
 
 
 def _cumulative(node: Node) -> Node | None:
@@ -228,9 +243,33 @@ def _is_step(node: Node, step: Node | float) -> bool:
     return node is step or (node.name == "mul" and any(whole(x) is step for x in node.inputs))
 
 
+_OF_DERIVATIVE = (
+    "terms of a derivative cancel here: give the function a rule of its own (`jax.custom_jvp`), or "
+    "near the point where they do the first terms of its series; or differentiate another form"
+)
 _RECURRENCE = (
     "a recurrence over three terms magnifies errors in one direction and not in the other: run it "
     "backward and scale the result (Miller's algorithm), or use a closed form"
+)
+
+
+def _of_polynomial(node: Node) -> str | None:
+    """((a x + b) x + c) x + d, in which x is one and the same."""
+    x: Node | None = None
+    for _ in range(2):
+        products = [part(each) for _, each in terms(node, depth=1) if part(each).name == "mul"]
+        pairs = [pair for each in products for pair in _both(each.inputs)]
+        pairs = [(whole(a), b) for a, b in pairs if x is None or alike(b, x)]
+        found = next(((a, b) for a, b in pairs if a.name in ADDS), None)
+        if found is None:
+            return None
+        node, x = found
+    return _POLYNOMIAL
+
+
+_POLYNOMIAL = (
+    "a polynomial near one of its roots: write it by its factors, or in powers of x - r with r "
+    "near the root, whose coefficients were computed in more digits"
 )
 
 

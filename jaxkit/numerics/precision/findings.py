@@ -13,7 +13,7 @@ import numpy as np
 from jaxkit._jax.x64 import with_x64
 from jaxkit.numerics.precision.analysis import Attributed, Diverged
 from jaxkit.numerics.precision.capture import Values
-from jaxkit.numerics.precision.classify import AMPLIFIES, Diagnosis, classify
+from jaxkit.numerics.precision.classify import AMPLIFIES, Diagnosis, classify, is_of_many
 from jaxkit.numerics.precision.outputs import Leaf
 from jaxkit.numerics.precision.patterns import Uses, adds_to_carry, is_running_sum
 from jaxkit.numerics.precision.plan import Tap
@@ -200,15 +200,19 @@ def _message(suspect: Suspect, diagnosis: Diagnosis, found: Attributed) -> str:
     name, leaf = suspect.tap.primitive, found.leaf
     before, error = diagnosis.inherited, diagnosis.total
     here, there = apart(diagnosis.value, diagnosis.shadow)
+    low, high = f"{before:.1e}", f"{error:.1e}"
+    if low == high:
+        low, high = f"{before:.3e}", f"{error:.3e}"
     text = (
         f"{name} of {_operands(suspect.tap, diagnosis)} gives {here} where double precision has "
         f"{there}: the relative error "
-        + (f"goes from {before:.1e} to {error:.1e}" if before <= error else f"is {error:.1e}")
+        + (f"goes from {low} to {high}" if before <= error else f"is {error:.1e}")
         + f", and {leaf.name} is off by {leaf.error:.1e}"
     )
     if suspect.turn:
         turn, first = (", ".join(map(str, each)) for each in (suspect.turn, suspect.first_turn))
-        text += f"; in iteration {turn} of the loop (from 0)"
+        loop = "the loop (" if len(suspect.turn) == 1 else "the loops (the outermost first, "
+        text += f"; in iteration {turn} of {loop}from 0)"
         text += " for the first time" if turn == first else f", and off from iteration {first} on"
     if diagnosis.over:
         text += f"; the sum was {diagnosis.condition:.0e} times as large on the way as in the end"
@@ -219,10 +223,20 @@ def _message(suspect: Suspect, diagnosis: Diagnosis, found: Attributed) -> str:
 
 def _operands(tap: Tap, diagnosis: Diagnosis) -> str:
     integers = [x.aval.dtype.name for x in tap.eqn.invars if not is_float(x.aval)]
-    return " and ".join(
+    avals = [x.aval for x in tap.eqn.invars if jnp.issubdtype(x.aval.dtype, jnp.inexact)]
+    numbers = [
         f"{x} ({integers[0]})" if isinstance(x, int) and integers else f"{x:.9g}"
         for x in diagnosis.operands
-    )
+    ]
+    if len(avals) == len(numbers):
+        shape = tap.eqn.outvars[0].aval.shape
+        numbers = [
+            f"{aval.size} values up to {x}"
+            if aval.size > 1 and (is_of_many(tap.primitive) or aval.shape != shape)
+            else x
+            for x, aval in zip(numbers, avals, strict=True)
+        ]
+    return " and ".join(numbers)
 
 
 def _data(

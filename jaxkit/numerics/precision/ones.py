@@ -9,6 +9,7 @@ from jaxkit.numerics.precision.patterns import (
     beside_one,
     constant_of,
     is_exact,
+    is_sum,
     one_and,
     part,
     square_of,
@@ -175,6 +176,11 @@ _POWER: dict[int, Texts] = {
         None,
     ),
 }
+_COSINE: Texts = (
+    "1 - u . v / (|u| * |v|) is 0.5 * sum((u / |u| - v / |v|) ** 2)",
+    "u . v / (|u| * |v|) - 1 is -0.5 * sum((u / |u| - v / |v|) ** 2)",
+    "1 + u . v / (|u| * |v|) is 0.5 * sum((u / |u| + v / |v|) ** 2)",
+)
 # By the sign of c, and of a + c beside a.
 _SHARE: dict[int, Texts] = {
     1: ("1 - a / (a + c) is c / (a + c)", "a / (a + c) - 1 is -c / (a + c)", None),
@@ -250,7 +256,7 @@ def _texts_of(node: Node) -> Texts | None:
     if name in ("pow", "integer_pow"):
         return _POWER.get(one_and(node.inputs[0])) or _ONE["pow"]
     if name == "div":
-        return _of_share(*node.inputs) or _ONE[name]
+        return _of_share(*node.inputs) or _of_quotient(*node.inputs)
     return _ONE.get(name)
 
 
@@ -273,6 +279,22 @@ def under_one(node: Node) -> Node | None:
         root = part(node.inputs[1])
         return root.inputs[0] if root.name == "sqrt" else None
     return None
+
+
+def _of_quotient(above: Node, under: Node) -> Texts | None:
+    """Of a / b, where the digits of both are there, and of the cosine of two vectors."""
+    if all(is_exact(each) for each in (above, under)):
+        return _ONE["div"]
+    if is_sum(part(above)) and any(each.name in ("sqrt", "rsqrt") for each in _factors_of(under)):
+        return _COSINE
+    less, more, both = _ONE["div"]
+    rounded = ", from what a and b are made of where these are rounded"
+    return less + rounded, more + rounded, both
+
+
+def _factors_of(node: Node) -> list[Node]:
+    node = part(node)
+    return [x for each in node.inputs for x in _factors_of(each)] if node.name == "mul" else [node]
 
 
 def _of_share(above: Node, under: Node) -> Texts | None:

@@ -6,6 +6,8 @@ from jaxkit.numerics.precision.ones import under_one
 from jaxkit.numerics.precision.patterns import (
     alike,
     constant_of,
+    is_exact,
+    is_one,
     one_and,
     part,
     square_of,
@@ -13,9 +15,9 @@ from jaxkit.numerics.precision.patterns import (
 )
 from jaxkit.numerics.precision.plan import Node
 
-__all__ = ["of_pair"]
+__all__ = ["MIRRORED", "PRODUCTS", "ROUNDED", "is_mirrored", "of_pair"]
 
-_PRODUCTS = (
+PRODUCTS = (
     "a * d - b * c: of coordinates, subtract one point from all of them first; otherwise the "
     "products are needed in more digits than they have"
 )
@@ -69,6 +71,18 @@ _PRODUCT_OF_ROOTS = (
     "x - sqrt(x - c) * sqrt(x + c) is c ** 2 / (x + sqrt(x - c) * sqrt(x + c))",
     "sqrt(x - c) * sqrt(x + c) - x is -(c ** 2) / (x + sqrt(x - c) * sqrt(x + c))",
 )
+_SUM_WITH_ROOT = "sqrt(x ** 2 + c) + x is c / (sqrt(x ** 2 + c) - x) where x < 0"
+MIRRORED = "log((s + d) / (s - d)) is 2 * arctanh(d / s)"
+ROUNDED = " (with a - b from what a and b are made of, before they are rounded)"
+_DIVERGENCE = (
+    "a divergence of p from q: with d = log(q) - log(p), sum(p * (expm1(d) - d)), whose terms are "
+    "all positive"
+)
+_UNIT = "1 - u . v of vectors of length 1 is 0.5 * sum((u - v) ** 2)"
+_LEFT = (
+    "carry what is left of 1 in place of the product: with q = 1 - p, p * (1 - b) is "
+    "1 - (q + b * (1 - q))"
+)
 _AMONG = (
     "one is a part of the sum that the other is: subtract before adding, (a + b) / 2 - a is "
     "(b - a) / 2 and (a + b) - a is b; for the area of a triangle there is Kahan's formula"
@@ -82,16 +96,56 @@ def of_pair(node: Node) -> str | None:
         node: Their difference.
     """
     pair = terms(node, depth=1)
-    if len(pair) != 2 or pair[0][0] == pair[1][0]:
+    if len(pair) != 2:
         return None
-    (_, first), (_, second) = pair = sorted(pair, key=lambda term: -term[0])
+    (sign, first), (other, second) = sorted(pair, key=lambda term: -term[0])
+    if sign == other:
+        pairs = ((first, second), (second, first))
+        return _SUM_WITH_ROOT if any(_is_root_of_square(part(a), b) for a, b in pairs) else None
     return (
         _of_one_function(first, second)
         or _of_argument(first, second, first=False)
         or _of_argument(second, first, first=True)
         or _of_part(first, second)
         or _of_part(second, first)
+        or _of_cosine(first, second)
+        or _of_product(first, second)
     )
+
+
+def _of_cosine(constant: Node, cosine: Node) -> str | None:
+    """1 - u . v of unit vectors, or a multiple of it."""
+    if constant_of(constant) is None:
+        return None
+    [(_, inner), *rest] = terms(cosine, scaled=True)
+    inner = part(inner)
+    if inner.name == "reduce_sum":
+        inner = part(inner.inputs[0])
+    elif inner.name != "dot_general":
+        return None
+    if rest or inner.name not in ("mul", "dot_general"):
+        return None
+    u, v = inner.inputs[:2]
+    return _UNIT if not alike(u, v) and all(map(_is_of_length_one, (u, v))) else None
+
+
+def _is_of_length_one(node: Node) -> bool:
+    node = part(node)
+    if node.name == "div":
+        return part(node.inputs[1]).name == "sqrt"
+    return node.name == "mul" and any(part(x).name == "rsqrt" for x in node.inputs)
+
+
+def _of_product(one: Node, product: Node) -> str | None:
+    """1 less what a loop multiplies turn after turn."""
+    carried = part(product)
+    if carried.name == "mul":
+        carried = next((part(x) for x in carried.inputs if part(x).name == "carry"), carried)
+    if not is_one(one) or carried.name != "carry":
+        return None
+    turned = [part(each) for each in carried.inputs[1:]]
+    products = [each for each in turned if each.name == "mul"]
+    return _LEFT if any(part(x) is carried for each in products for x in each.inputs) else None
 
 
 def _of_one_function(first: Node, second: Node) -> str | None:
@@ -106,21 +160,66 @@ def _of_one_function(first: Node, second: Node) -> str | None:
         return _of_products(one, other)
     if one.name == "reduce_sum":
         shapes = [each.eqn.invars[0].aval.shape for each in (one, other)]
-        return _SUMS if shapes[0] == shapes[1] else None
+        if shapes[0] != shapes[1]:
+            return None
+        return _DIVERGENCE if _is_divergence(one.inputs[0], other.inputs[0]) else _SUMS
     if one.name == "integer_pow" and one.eqn.params != other.eqn.params:
         return None
     if one.name == "pow" and not alike(one.inputs[1], other.inputs[1]):
         return None
-    return _TWO.get(one.name)
+    return _of_table(one, other)
+
+
+def _of_table(one: Node, other: Node) -> str | None:
+    """With what holds for numbers that are rounded already."""
+    found = _TWO.get(one.name)
+    if found is None or one.name == "div":
+        return found
+    if one.name == "log" and is_mirrored(one.inputs[0], other.inputs[0]):
+        return MIRRORED
+    return found if all(is_exact(each.inputs[0]) for each in (one, other)) else found + ROUNDED
+
+
+def is_mirrored(above: Node, under: Node) -> bool:
+    """Whether they are s + d and s - d.
+
+    Args:
+        above: One of them.
+        under: The other.
+    """
+    pair, other = terms(part(above)), terms(part(under))
+    if len(pair) != 2 or len(other) != 2:
+        return False
+    signs = [s * t for s, x in pair for t, y in other if alike(x, y)]
+    return sorted(signs) == [-1, 1]
+
+
+def _is_divergence(one: Node, other: Node) -> bool:
+    """Whether it is sum(p * log(p)) beside sum(p * log(q)), with p = exp(log(p))."""
+    one, other = part(one), part(other)
+    if one.name != "mul" or other.name != "mul":
+        return False
+    factors = [each for each in one.inputs if any(alike(each, x) for x in other.inputs)]
+    logs = [x for x in (*one.inputs, *other.inputs) if not any(alike(x, p) for p in factors)]
+    return any(
+        (part(p).name == "exp" and any(alike(part(p).inputs[0], log) for log in logs))
+        or any(part(log).name == "log" and alike(part(log).inputs[0], p) for log in logs)
+        for p in factors
+    )
 
 
 def _of_products(one: Node, other: Node) -> str | None:
+    for a, x in (one.inputs, one.inputs[::-1]):
+        for b, y in (other.inputs, other.inputs[::-1]):
+            found = _of_one_function(x, y) if alike(a, b) else None
+            if found is not None:
+                return found
     factors = [list(map(part, each.inputs)) for each in (one, other)]
     if all(any(each.name in ("log", "log1p") for each in pair) for pair in factors):
         return _LOGARITHMS
     if any(constant_of(each) is not None for pair in factors for each in pair):
         return None
-    return _PRODUCTS
+    return PRODUCTS
 
 
 def _of_argument(value: Node, other: Node, *, first: bool) -> str | None:
@@ -132,6 +231,10 @@ def _of_argument(value: Node, other: Node, *, first: bool) -> str | None:
         first: Whether x is what f(x) is subtracted from.
     """
     found = part(value)
+    by = [each for each in found.inputs if part(each).name in _SERIES and found.name == "mul"]
+    if by and (text := _of_argument(by[0], other, first=first)):
+        less = "x - e * f(x) is (1 - e) * x + e * (x - f(x))"
+        return f"{less if first else 'e * f(x) - x is (e - 1) * x + e * (f(x) - x)'}, and {text}"
     name = found.name
     if name == "log" and one_and(found.inputs[0]) > 0:
         argument = [each for _, each in terms(part(found.inputs[0])) if alike(each, other)]
@@ -143,7 +246,7 @@ def _of_argument(value: Node, other: Node, *, first: bool) -> str | None:
         less = f"x - {name}(x)" if first else f"{name}(x) - x"
         sign = sign if first else "" if sign else "-"
         return f"{less} is {sign}{series} for small x"
-    if name == "sqrt" and _is_root_of_square(found, other):
+    if _is_root_of_square(found, other):
         return _ROOTS.format(_ROOT[0 if first else 1])
     if name == "mul" and all(_is_root_of_sum(part(each), other) for each in found.inputs):
         return _PRODUCT_OF_ROOTS[0 if first else 1]
@@ -151,6 +254,8 @@ def _of_argument(value: Node, other: Node, *, first: bool) -> str | None:
 
 
 def _is_root_of_square(root: Node, x: Node) -> bool:
+    if root.name != "sqrt":
+        return False
     squares = [square_of(each) for _, each in terms(part(root.inputs[0]))]
     return any(each is not None and alike(each, x) for each in squares)
 

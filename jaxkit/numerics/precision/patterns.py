@@ -24,6 +24,7 @@ __all__ = [
     "is_one",
     "is_projection",
     "is_running_sum",
+    "is_sum",
     "is_sum_of_squares",
     "one_and",
     "part",
@@ -277,11 +278,16 @@ def _is_added_up(node: Node, total: Node) -> bool:
 
 def is_sum_of_squares(node: Node) -> bool:
     """Whether squares are added up, whatever the sum is divided by."""
-    sums = [each for each in map(part, _factors(node)) if _is_sum(each)]
+    sums = [each for each in map(part, _factors(node)) if is_sum(each)]
     return len(sums) == 1 and _adds_squares(sums[0])
 
 
-def _is_sum(node: Node) -> bool:
+def is_sum(node: Node) -> bool:
+    """Whether something is added up in it, as in a norm.
+
+    Args:
+        node: The value.
+    """
     root = square_of(node)
     of_norm = root is not None and root.name == "sqrt" and is_sum_of_squares(root.inputs[0])
     return node.name == "dot_general" or _summed(node) is not None or of_norm
@@ -290,7 +296,9 @@ def _is_sum(node: Node) -> bool:
 def _adds_squares(node: Node) -> bool:
     if node.name == "dot_general":
         left, right = (_stripped(each, _TURNS) for each in node.inputs[:2])
-        return alike(left, right)
+        batch = node.eqn.params["dimension_numbers"][1][0]
+        # Of a matrix with itself the off-diagonal elements are products of rows.
+        return alike(left, right) and node.eqn.outvars[0].aval.ndim == len(batch)
     added = _summed(node)
     if added is None:
         return True

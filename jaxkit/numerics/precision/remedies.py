@@ -14,10 +14,12 @@ from jaxkit.numerics.precision.angles import of_angle
 from jaxkit.numerics.precision.classify import Diagnosis
 from jaxkit.numerics.precision.differences import in_place_of
 from jaxkit.numerics.precision.ones import less_square
+from jaxkit.numerics.precision.pairs import MIRRORED, ROUNDED, is_mirrored
 from jaxkit.numerics.precision.patterns import (
     ADDS,
     Uses,
     alike,
+    is_exact,
     is_running_sum,
     one_and,
     part,
@@ -30,6 +32,12 @@ __all__ = ["is_lost", "is_rounding", "remedy"]
 # More than so many steps of a dtype are not one rounding, nor a few.
 _STEPS, _TERMS = 4, 64
 
+# What an error grows by in one turn of a loop that is no longer slow.
+_GROWS = 1.5
+_MAGNIFIES = (
+    "each turn magnifies the error that it is given: a recurrence is unstable in one direction and "
+    "not in the other, so run it backward (Miller's algorithm), or use a closed form"
+)
 _OVER = (
     "terms of both signs are larger than what is left of them, which no order of summing and no "
     "compensation mends: use an identity, as exp(-x) = 1 / exp(x), or another method"
@@ -58,11 +66,21 @@ def remedy(
             return found
     if kind == "error-accumulation" and not tap.turns:
         return _outside_of_loops(tap)
+    if kind == "error-accumulation" and diagnosis is not None and _magnifies(diagnosis):
+        return _MAGNIFIES
+    if kind == "underflow" and tap.primitive in ("convert_element_type", "reduce_precision"):
+        return _TOO_SMALL.format(tap.eqn.outvars[0].aval.dtype.name)
     for fits in _SPECIFIC.get(kind, ()):
         found = fits(tap, uses)
         if found:
             return found
     return _GENERAL[kind]
+
+
+def _magnifies(diagnosis: Diagnosis) -> bool:
+    """Whether an equation makes the error that it is given larger, by more than it adds to it."""
+    passed = diagnosis.amplification * diagnosis.inherited
+    return diagnosis.amplification > _GROWS and passed > diagnosis.introduced
 
 
 def is_rounding(tap: Tap, diagnosis: Diagnosis) -> bool:
@@ -114,7 +132,10 @@ def _of_quotient(node: Node) -> str | None:
         return "log(a / (a + c)) is -jnp.log1p(c / a)"
     if _is_among(under, above):
         return "log((a + c) / a) is jnp.log1p(c / a)"
-    return "jnp.log1p((a - b) / b) in place of log(a / b) where a is near b"
+    if is_mirrored(above, under):
+        return MIRRORED
+    text = "jnp.log1p((a - b) / b) in place of log(a / b) where a is near b"
+    return text if is_exact(above) and is_exact(under) else text + ROUNDED
 
 
 def _in_quotient(node: Node, uses: Uses) -> str | None:
@@ -208,7 +229,12 @@ def _periodic(tap: Tap, uses: Uses) -> str | None:
         )
     if tap.primitive in ("exp", "pow", "integer_pow"):
         return "large exponents make relative errors of absolute ones: stay in logarithms"
-    if tap.primitive in ("triangular_solve", "lu", "cholesky", "qr", "geqrf"):
+    if tap.primitive == "cholesky":
+        return (
+            "the matrix is near to singular: add to its diagonal (regularise it), or factorise "
+            "and solve in float64"
+        )
+    if tap.primitive in ("triangular_solve", "lu", "qr", "geqrf"):
         return (
             "the matrix is near to singular: use a QR factorisation of the data in place of "
             "normal equations, regularise it, or solve in float64"
@@ -236,11 +262,22 @@ def _reduction(tap: Tap, diagnosis: Diagnosis) -> str:
 def _cast(tap: Tap, uses: Uses) -> str | None:
     out = tap.eqn.outvars[0].aval.dtype
     before: Any = tap.eqn.invars[0].aval.dtype
+    if not jnp.issubdtype(before, jnp.inexact):
+        return (
+            f"{out.name} has {-np.log10(float(jnp.finfo(out).eps)):.1f} digits: subtract what is "
+            f"common to all numbers while they are {before.name}"
+            + (", or convert them to float32" if jnp.finfo(out).bits < 32 else "")
+        )
     return (
         f"stay in {before.name} here, or subtract what is common to all numbers before the cast: "
         f"{out.name} has {-np.log10(float(jnp.finfo(out).eps)):.1f} digits"
     )
 
+
+_TOO_SMALL = (
+    "the numbers are below the smallest of {}: stay with the wider type, store them scaled, or in "
+    "bfloat16, which has the range of float32"
+)
 
 _SPECIFIC: dict[str, tuple[Callable[[Tap, Uses], str | None], ...]] = {
     "absorption": (_logarithm,),
