@@ -47,6 +47,7 @@ class Diagnosis:
         amplification: How much larger the inherited error is in the result.
         condition: How much larger what is added up is than the sum; 1 where nothing cancels.
         over: Whether that is so over the turns of a loop.
+        rate: By how much the error grows from turn to turn of a loop.
     """
 
     kind: str
@@ -61,6 +62,7 @@ class Diagnosis:
     amplification: float
     condition: float
     over: bool = False
+    rate: float = 1.0
 
     @property
     def digits_lost(self) -> float:

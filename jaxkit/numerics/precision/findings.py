@@ -151,6 +151,7 @@ def _diagnose(suspect: Suspect, values: Values, found: Attributed) -> Diagnosis:
         by_element=found.leaf.verdict == "tail",
         turned=any(suspect.order[1::2][: len(suspect.turn)]),
     )
+    diagnosis = dataclasses.replace(diagnosis, rate=suspect.statistics.rate)
     shrinks = suspect.statistics.shrinks
     if (
         diagnosis.kind in ("error-accumulation", "cancellation")
@@ -200,13 +201,12 @@ def _message(suspect: Suspect, diagnosis: Diagnosis, found: Attributed) -> str:
     name, leaf = suspect.tap.primitive, found.leaf
     before, error = diagnosis.inherited, diagnosis.total
     here, there = apart(diagnosis.value, diagnosis.shadow)
-    low, high = f"{before:.1e}", f"{error:.1e}"
-    if low == high:
-        low, high = f"{before:.3e}", f"{error:.3e}"
+    digits = 1 if f"{before:.1e}" != f"{error:.1e}" else 3
+    low, high = f"{before:.{digits}e}", f"{error:.{digits}e}"
     text = (
         f"{name} of {_operands(suspect.tap, diagnosis)} gives {here} where double precision has "
         f"{there}: the relative error "
-        + (f"goes from {low} to {high}" if before <= error else f"is {error:.1e}")
+        + (f"goes from {low} to {high}" if before <= error and low != high else f"is {error:.1e}")
         + f", and {leaf.name} is off by {leaf.error:.1e}"
     )
     if suspect.turn:

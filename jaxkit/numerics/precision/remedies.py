@@ -35,8 +35,9 @@ _STEPS, _TERMS = 4, 64
 # What an error grows by in one turn of a loop that is no longer slow.
 _GROWS = 1.5
 _MAGNIFIES = (
-    "each turn magnifies the error that it is given: a recurrence is unstable in one direction and "
-    "not in the other, so run it backward (Miller's algorithm), or use a closed form"
+    "each turn makes the error some {:.1f} times as large: a recurrence may be stable if it runs "
+    "backward (Miller's algorithm), or has a closed form; where neighbouring starts lead apart "
+    "(chaos), single values have no more digits, and averages may"
 )
 _OVER = (
     "terms of both signs are larger than what is left of them, which no order of summing and no "
@@ -66,8 +67,8 @@ def remedy(
             return found
     if kind == "error-accumulation" and not tap.turns:
         return _outside_of_loops(tap)
-    if kind == "error-accumulation" and diagnosis is not None and _magnifies(diagnosis):
-        return _MAGNIFIES
+    if kind == "error-accumulation" and diagnosis is not None and diagnosis.rate > _GROWS:
+        return _MAGNIFIES.format(diagnosis.rate)
     if kind == "underflow" and tap.primitive in ("convert_element_type", "reduce_precision"):
         return _TOO_SMALL.format(tap.eqn.outvars[0].aval.dtype.name)
     for fits in _SPECIFIC.get(kind, ()):
@@ -75,12 +76,6 @@ def remedy(
         if found:
             return found
     return _GENERAL[kind]
-
-
-def _magnifies(diagnosis: Diagnosis) -> bool:
-    """Whether an equation makes the error that it is given larger, by more than it adds to it."""
-    passed = diagnosis.amplification * diagnosis.inherited
-    return diagnosis.amplification > _GROWS and passed > diagnosis.introduced
 
 
 def is_rounding(tap: Tap, diagnosis: Diagnosis) -> bool:

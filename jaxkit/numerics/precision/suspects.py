@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from jaxkit.numerics.precision.ancestry import Ancestry, operands
+from jaxkit.numerics.precision.classify import AMPLIFIES
 from jaxkit.numerics.precision.plan import Loop, Tap
 
 __all__ = ["Statistics", "Suspect", "pick", "summarize"]
@@ -15,6 +16,7 @@ __all__ = ["Statistics", "Suspect", "pick", "summarize"]
 _SHARE = 0.1  # of the output's error that must pass through a suspect
 _LESS, _ANY = 0.01, 1e-6
 _CROSSINGS, _ORIGINS, _ROOTS = 2, 2, 3
+_ALL = 0.1  # of a result: an error that soon grows no further
 _MANY = 16  # independent crossings, of which those with the largest flow are looked at
 
 
@@ -51,6 +53,16 @@ class Statistics:
         """How much larger than in the end the result has been in an earlier turn."""
         turned = self.size[self.size > 0]  # a `while` may turn less often than there are turns
         return float(turned.max() / turned[-1]) if turned.size else 1.0
+
+    @property
+    def rate(self) -> float:
+        """By how much its error grows from turn to turn; 1 where errors but add up."""
+        turned = self.total[self.total > 0]
+        large = np.flatnonzero(turned > _ALL)
+        turned = turned[: large[0] + 1] if large.size else turned
+        if turned.size < 2 or turned[-1] < AMPLIFIES * turned.size * turned[0]:
+            return 1.0
+        return float((turned[-1] / turned[0]) ** (1 / (turned.size - 1)))
 
     def turn(self, at: int) -> tuple[int, ...]:
         """The number of a turn in each of the loops around it.
