@@ -1,8 +1,8 @@
 """`python benchmarks/numerics.py`: what precision debugging costs, against plain `jax.jit`.
 
 Both sides run alternately in one process; the ratio is that of the medians. The first call of each
-side, with tracing and compiling, is measured beside. An op-by-op shadow in NumPy's manner, as one
-writes it with a hook at each operation, runs beside for comparison.
+side, with tracing and compiling, is measured beside, five times in turns. An op-by-op shadow in
+NumPy's manner, as one writes it with a hook at each operation, runs beside for comparison.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import platform
+import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -24,6 +25,8 @@ from jaxkit._jax import jaxprs
 from jaxkit._jax.x64 import with_x64
 from jaxkit.jaxpr import walk
 from jaxkit.transforms import get
+
+FIRSTS = 5  # first calls of each side
 
 
 class Subject(NamedTuple):
@@ -153,6 +156,13 @@ def first_call(call: Callable[..., Any], subject: Subject) -> float:
     return seconds(call, subject._replace(calls=1))
 
 
+def first_calls(ours: Callable[..., Any], theirs: Callable[..., Any], subject: Subject) -> float:
+    """The ratio of first calls: of the medians of some, made in turns."""
+    pairs = [(first_call(ours, subject), first_call(theirs, subject)) for _ in range(FIRSTS)]
+    mine, other = (statistics.median(each) for each in zip(*pairs, strict=True))
+    return mine / other
+
+
 def op_by_op(subject: Subject) -> Callable[..., Any]:
     """Each operation twice, one after the other, with its error: no program around them."""
     program = jaxprs.trace(subject.fun, subject.args, {})
@@ -195,14 +205,17 @@ def rows(name: str, pairs: int) -> Iterator[tuple[str, str, str, bool]]:
     """Rows of one subject: what, figure, target, met."""
     for fault, what, target in ((False, "sound, shadow", 3.0), (True, "fully attributed", 10.0)):
         subject = SUBJECTS[name](fault)
+        rtol = None if fault else 1e-2
+        ratio = first_calls(
+            lambda *a, f=subject.fun, r=rtol: jaxkit.shadow(f, rtol=r)(*a),
+            lambda *a, f=subject.fun: jax.jit(f)(*a),
+            subject,
+        )
         plain = jax.jit(subject.fun)
-        compiling = first_call(plain, subject)
-        shadowed: Any = jaxkit.shadow(subject.fun, rtol=None if fault else 1e-2)
-        ours = first_call(shadowed, subject)
+        shadowed: Any = jaxkit.shadow(subject.fun, rtol=rtol)
         report = shadowed(*subject.args)
         seen = report.findings[0].kind if report.findings else "nothing"
         yield from _compared(f"{name}, {what} ({seen})", shadowed, plain, subject, pairs, target)
-        ratio = ours / compiling
         yield f"{name}, {what}: first call", f"{ratio:.1f}", "< 10", ratio < 10
     subject = SUBJECTS[name](False)
     guarded = jax.jit(get("nan_origin")(subject.fun))
