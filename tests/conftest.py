@@ -13,7 +13,13 @@ from hypothesis import settings
 os.environ["JAX_NUM_CPU_DEVICES"] = "4"
 import jax
 
+from tests.part import ALL
+
 del os.environ["JAX_NUM_CPU_DEVICES"]
+
+# Long, or about the corpora themselves: `.ci/run` has them (see tests/part.py).
+LONG = ["examples/test_training.py", "numerics/faults/test_truth.py", "testing/test_blind_set.py"]
+collect_ignore = [] if ALL else LONG
 
 # A shell that starts the suite in the background has it ignore Ctrl-C, of which there are tests.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -3,7 +3,7 @@
 `samples/` are the cases of the project's issue: each runs as a user would run it, in a process of
 its own. `cases/` are ours, many more: they run in forks of one process that has imported JAX
 (`case_worker.py`), or, with JAXKIT_FRESH_CASES=1, as the samples do. By default a third of the
-samples and a sixth of ours, with one of each category at least; JAXKIT_ALL=1 in the environment
+samples and an eighth of ours, with one of each category at least; JAXKIT_ALL=1 in the environment
 takes all.
 """
 
@@ -95,7 +95,7 @@ def firsts_of(programs: list[Program]) -> set[Path]:
 SAMPLES = programs_in(HERE / "samples")
 CASES = programs_in(HERE / "cases")
 if not ALL:
-    SAMPLES, CASES = some_of(SAMPLES, 3), some_of(CASES, 6, firsts_of(CASES))
+    SAMPLES, CASES = some_of(SAMPLES, 3), some_of(CASES, 8, firsts_of(CASES))
 
 
 def label(program: Program) -> str:

@@ -1,4 +1,7 @@
-"""The examples of `jaxkit.training.fit` learn: shorter than their own `main`, and once each."""
+"""The examples of `jaxkit.training.fit` learn: shorter than their own `main`, and once each.
+
+Not by default (tests/conftest.py): JAXKIT_ALL=1 in the environment takes it.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """Every case is what it claims to be: measured against float64 without jaxkit's numerics.
 
-Every fourth case by default, every eighth of the judge's; JAXKIT_ALL=1 in the environment takes
-all.
+Not by default (tests/conftest.py): JAXKIT_ALL=1 in the environment takes it.
 """
 
 from __future__ import annotations
@@ -11,12 +10,11 @@ import pytest
 from tests.numerics.faults.case import KINDS
 from tests.numerics.faults.corpus import FAULTS, JUDGED_FAULTS, JUDGED_STABLE, STABLE
 from tests.numerics.faults.measure import coarsest_rtol, lines_in_program, measured
-from tests.part import part
 
 BOTH = {**FAULTS, **JUDGED_FAULTS}
 
 
-@pytest.mark.parametrize("name", [*part(FAULTS, 4), *part(JUDGED_FAULTS, 8)])
+@pytest.mark.parametrize("name", BOTH)
 def test_a_fault_spoils_the_result(name: str) -> None:
     case = BOTH[name]
     found = measured(case)
@@ -24,7 +22,7 @@ def test_a_fault_spoils_the_result(name: str) -> None:
     assert found.error > 2 * coarsest_rtol(case)
 
 
-@pytest.mark.parametrize("name", part(STABLE, 4))
+@pytest.mark.parametrize("name", STABLE)
 def test_a_stable_twin_loses_nothing_that_matters(name: str) -> None:
     found = measured(STABLE[name])
     assert found.finite
@@ -32,7 +30,7 @@ def test_a_stable_twin_loses_nothing_that_matters(name: str) -> None:
 
 
 # The judge has sound functions that compute in bf16 and return float32.
-@pytest.mark.parametrize("name", part(JUDGED_STABLE, 8))
+@pytest.mark.parametrize("name", JUDGED_STABLE)
 def test_a_control_of_the_judge_loses_nothing_that_matters(name: str) -> None:
     case = JUDGED_STABLE[name]
     found = measured(case)
@@ -40,7 +38,7 @@ def test_a_control_of_the_judge_loses_nothing_that_matters(name: str) -> None:
     assert found.error <= coarsest_rtol(case) / 2
 
 
-@pytest.mark.parametrize("name", [*FAULTS, *part(JUDGED_FAULTS, 8)])
+@pytest.mark.parametrize("name", BOTH)
 def test_the_guilty_line_has_an_equation(name: str) -> None:
     assert BOTH[name].line in lines_in_program(BOTH[name])
 
