@@ -129,22 +129,25 @@ def _sums_of(at: Equation) -> Iterator[Any]:
             yield from (x.outvars[0] for x in sums)
 
 
-def _exponentials(made: dict[Any, Any], atom: Any, sign: float = 1) -> dict[Any, float]:
+def _exponentials(
+    made: dict[Any, Any], atom: Any, sign: float = 1, depth: int = 4
+) -> dict[Any, float]:
     """What is added up: factors, by sign and form of exponents, by 1, and by others' identity."""
     number, eqn = _number(atom), _before(made, atom)
     if number is not None:
         return {1: sign * number}
-    if eqn is None:
+    if eqn is None or not depth:
         return {id(atom): sign}
     name = _name(eqn)
     if name in ("exp", "expm1"):
         found = {_form(made, eqn.invars[0]): sign}
         return found if name == "exp" else {**found, 1: -sign}
     if name == "neg":
-        return _exponentials(made, eqn.invars[0], -sign)
+        return _exponentials(made, eqn.invars[0], -sign, depth - 1)
     if name in ("add", "sub"):
-        found = _exponentials(made, eqn.invars[0], sign)
-        second = _exponentials(made, eqn.invars[1], -sign if name == "sub" else sign)
+        found = _exponentials(made, eqn.invars[0], sign, depth - 1)
+        other = -sign if name == "sub" else sign
+        second = _exponentials(made, eqn.invars[1], other, depth - 1)
         return {key: found.get(key, 0) + second.get(key, 0) for key in {*found, *second}}
     return {id(atom): sign}
 
@@ -157,7 +160,7 @@ def _form(made: dict[Any, Any], atom: Any, depth: int = 4) -> tuple[float, Any]:
     if eqn is None or not depth:
         return 1, id(atom)
     if _name(eqn) == "neg":
-        sign, form = _form(made, eqn.invars[0], depth)
+        sign, form = _form(made, eqn.invars[0], depth - 1)
         return -sign, form
     parts = [_form(made, each, depth - 1) for each in eqn.invars]
     if _name(eqn) in ("mul", "div"):

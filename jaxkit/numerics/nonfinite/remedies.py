@@ -99,12 +99,12 @@ def _has_come_to_rest(event: Event) -> bool:
     """Whether it divides 0 by the difference of what a loop carries."""
     if event.at.primitive != "div" or not event.turns or not event.turns[-1]:
         return False
-    above, under = event.operands
-    if above is None or under is None or not depends_on_carry(event.at):
+    above, result = event.operands[0], event.result
+    if above is None or result is None or not depends_on_carry(event.at):
         return False
-    shape = event.result.shape if event.result is not None else ()
-    value = np.broadcast_to(above, shape)[event.index] if above.size else 1
-    return bool(value == 0) and is_difference(event.at.eqn.invars[1], event.at)
+    return bool(np.broadcast_to(above, result.shape)[event.index] == 0) and is_difference(
+        event.at.eqn.invars[1], event.at
+    )
 
 
 def _overflow(event: Event) -> str:
