@@ -19,9 +19,10 @@ from jax import lax
 
 from jaxkit._jax.zeros import explicit_sharding
 
-__all__ = ["after"]
+__all__ = ["KEEPS_BARRIERS", "after"]
 
-_KEEPS_BARRIERS = jax.__version_info__ >= (0, 12)
+# Whether the XLA of this jaxlib fuses and schedules by barriers.
+KEEPS_BARRIERS = jax.__version_info__ >= (0, 12)
 
 
 def after(results: Sequence[Any], values: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
@@ -32,7 +33,7 @@ def after(results: Sequence[Any], values: Sequence[Any]) -> tuple[Sequence[Any],
         values: The inputs of what is to be computed afterwards.
     """
     results, values = lax.optimization_barrier((results, values))
-    if _KEEPS_BARRIERS:
+    if KEEPS_BARRIERS:
         return results, values
     known = [_first(x) for x in results if _is_plain(x) and math.prod(jnp.shape(x))]
     if not known:

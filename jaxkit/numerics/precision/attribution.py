@@ -92,6 +92,11 @@ def collect(frame: Frame, found: Any) -> dict[Tap, np.ndarray]:
 class Tapped(Dual):
     """The shadow goes on through taps.
 
+    Results, their shadows and their slopes stand behind barriers. Without them XLA computes what is
+    cheap again wherever it is used: each statistic has all of the program before it in its own
+    fusion, and compiling takes the square of the number of equations (34 s for 40 unrolled turns of
+    `y + 0.01 * sin(y)`, 2 s with them). The XLA of jaxlib 0.10 takes barriers out too early.
+
     Args:
         plan: What is measured.
         given: The slots.
@@ -111,6 +116,10 @@ class Tapped(Dual):
         """The body of a loop, which is computed again on the way back."""
         # To store what each turn's taps look at takes longer than to compute it again.
         return jax.checkpoint(step, prevent_cse=False)
+
+    def settle(self, outs: Sequence[Any]) -> Sequence[Any]:
+        """Results that are not computed again where they are used."""
+        return lax.optimization_barrier(list(outs))
 
     def measure(self, tap: Tap, at: Equation, one: Measured, given: Any) -> Any:
         """Puts taps on the results."""
@@ -135,12 +144,13 @@ def _nothing(value: Any, introduced: Any, total: Any, slot: Any) -> Any:
 
 
 def _tap_forward(value: Any, introduced: Any, total: Any, slot: Any) -> Any:
+    value = lax.optimization_barrier(value)
     return value, (value, introduced, total)
 
 
 def _tap_backward(kept: Any, cotangent: Any) -> Any:
     # A slope that is not finite says nothing: what is behind it is not blamed, and not spoiled.
-    slope = _finite(cotangent)
+    slope = lax.optimization_barrier(_finite(cotangent))
     return slope, None, None, _statistics(slope, kept, _without_nan)
 
 
