@@ -92,10 +92,11 @@ def collect(frame: Frame, found: Any) -> dict[Tap, np.ndarray]:
 class Tapped(Dual):
     """The shadow goes on through taps.
 
-    Results, their shadows and their slopes stand behind barriers. Without them XLA computes what is
-    cheap again wherever it is used: each statistic has all of the program before it in its own
-    fusion, and compiling takes the square of the number of equations (34 s for 40 unrolled turns of
-    `y + 0.01 * sin(y)`, 2 s with them). The XLA of jaxlib 0.10 takes barriers out too early.
+    Shadows and their slopes stand behind barriers. Without them XLA computes what is cheap again
+    wherever it is used: each statistic has all of the shadow before it in its own fusion, and
+    compiling takes the square of the number of equations (34 s for 40 unrolled turns of
+    `y + 0.01 * sin(y)`, 6 s with them). The XLA of jaxlib 0.10 takes barriers out too early. The
+    program's own results have none: they would be rounded where XLA does not round.
 
     Args:
         plan: What is measured.
@@ -116,10 +117,6 @@ class Tapped(Dual):
         """The body of a loop, which is computed again on the way back."""
         # To store what each turn's taps look at takes longer than to compute it again.
         return jax.checkpoint(step, prevent_cse=False)
-
-    def settle(self, outs: Sequence[Any]) -> Sequence[Any]:
-        """Results that are not computed again where they are used."""
-        return lax.optimization_barrier(list(outs))
 
     def measure(self, tap: Tap, at: Equation, one: Measured, given: Any) -> Any:
         """Puts taps on the results."""

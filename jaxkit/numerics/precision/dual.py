@@ -80,10 +80,6 @@ class Dual(Rule):
         """The body of a loop, in the form in which it is to be turned. To be overridden."""
         return step
 
-    def settle(self, outs: Sequence[Any]) -> Sequence[Any]:
-        """The results of a measured equation. To be overridden."""
-        return outs
-
     def measure(self, tap: Tap, at: Equation, one: Measured, given: Any) -> Any:
         """The shadow of a result that goes on from here. To be overridden.
 
@@ -103,8 +99,6 @@ class Dual(Rule):
         outs = at.run(primals)
         if not any(is_float(var.aval) for var in at.eqn.outvars):
             return self.decided(at, boxes, outs)
-        if is_measured(at.eqn):
-            outs = self.settle(outs)
         shadows = _shadows(at, primals, [shadow_of(box) for box in boxes], outs)
         if at.primitive in _STEPS:
             shadows = [_secant(shadows[0], outs[0], boxes[0])]
