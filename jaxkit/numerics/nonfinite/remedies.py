@@ -139,8 +139,8 @@ _DIVERGES = (
     "step or limit it; if it has to grow, scale it in each turn or carry its logarithm"
 )
 _AT_REST = (
-    "0 / 0, as two turns of the loop have the same value: the iteration has come to rest, so stop "
-    "it there (a `lax.while_loop` with a tolerance), or keep what it has: "
+    "0 / 0, as what is subtracted below is equal: if the iteration has come to rest, stop it "
+    "there (a `lax.while_loop` with a tolerance), or keep what it has: "
     "`jnp.where(x1 == x0, x1, new)`, with x1 - x0 replaced by 1 there before it divides"
 )
 _DETERMINANT = (

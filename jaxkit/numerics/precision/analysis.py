@@ -263,7 +263,8 @@ class Analysis:
                     self._attributions[key] = self._attribution(leaf, lengths, inputs)
                 closed, plan, uses, ancestry, program, careful = self._attributions[key]
                 found, norms = program(*given)
-            except (TypeError, NotImplementedError) as error:  # a rule that a primitive lacks
+            # A primitive may lack a rule: JAX says so in both ways. What it was is told.
+            except (TypeError, NotImplementedError) as error:
                 raise UndifferentiatedError(error) from error
             if not all(np.isfinite(np.asarray(each)).all() for each in jax.tree.leaves(found)):
                 found, norms = careful(*given)  # compiled when first called, which is rare

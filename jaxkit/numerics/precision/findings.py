@@ -346,8 +346,8 @@ def unattributed(leaf: Leaf, error: Exception | None = None) -> Finding:
     if error is not None:
         first = str(error).strip().partition("\n")[0][:200]
         why = (
-            "the line that is to blame is unknown: the program cannot be differentiated, JAX "
-            f"raises {type(error).__name__}: {first}"
+            "the line that is to blame is unknown: differentiating the program raises "
+            f"{type(error).__name__}: {first}"
         )
         fix = "shadow the parts of the function one by one"
     return Finding(

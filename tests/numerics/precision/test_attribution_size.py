@@ -33,6 +33,7 @@ def size(turns: int) -> int:
         return len(program.lower(inputs, 0).compile().as_text().splitlines())
 
 
+# What is measured is what barriers do.
 @pytest.mark.skipif(not KEEPS_BARRIERS, reason="the XLA of this jaxlib drops optimization barriers")
 def test_twice_the_turns_are_twice_the_program() -> None:
     few, many = size(8), size(16)
